@@ -1,5 +1,5 @@
-// ddt/telemetry.hpp — what a trading bot includes. One Telemetry object per bot; publishing costs what a
-// store costs and never waits.
+// ddt/telemetry.hpp — what a trading bot includes. One Telemetry object per bot; publishing costs
+// what a store costs and never waits.
 //
 //   ddt::Telemetry telemetry({.profile_id = 7, .script_name = "order_monitor"});
 //   auto orders = telemetry.order_monitor();
@@ -8,12 +8,14 @@
 //   orders.order({.order_id = "o-1", .symbol = "SPY", .order_type = "limit", .side = "buy",
 //                 .status = "new", .quantity_e8 = ddt::e8_from_int(10)});
 //
-// Threads   Telemetry may be shared by all threads of a process; each publishing thread has its own Lane.
-//           attach_thread() claims it; a thread that did not pays on its first publish, the only one that
-//           may make system calls. Collectors are small values: copy them.
+// Threads   Telemetry may be shared by all threads of a process; each publishing thread has its own
+// Lane.
+//           attach_thread() claims it; a thread that did not pays on its first publish, the only
+//           one that may make system calls. Collectors are small values: copy them.
 // Units     *_e8: decimal·10^8 (e8_from_double, e8_from_int, e8_from_string); kNullE8 = not said.
 //           *_time_ns: nanoseconds since 1970 UTC; kNoTime = not said (event_time: now).
-// Errors    publish never throws, blocks, allocates or logs. It answers Published: ok, or why not; what is
+// Errors    publish never throws, blocks, allocates or logs. It answers Published: ok, or why not;
+// what is
 //           refused is counted and shows up in the ledger. Where there is no Segment (no room, no
 //           permission, disabled) Telemetry is detached, status() says why, and the bot goes on.
 // Fork      A child has no Segment until its first publish, which makes one of its own.
@@ -43,17 +45,18 @@ enum class Published : std::uint8_t {
 };
 
 struct TelemetryOptions {
-  std::int32_t profile_id = 0;          // 1 … 2147483647; the profile of collectors made without one
-  std::string_view script_name;         // up to 50 bytes: "order_monitor", …
-  std::string_view directory = {};      // default: $DDT_DIR, else /dev/shm/ddt
+  std::int32_t profile_id = 0;      // 1 … 2147483647; the profile of collectors made without one
+  std::string_view script_name;     // up to 50 bytes: "order_monitor", …
+  std::string_view directory = {};  // default: $DDT_DIR, else /dev/shm/ddt
   std::uint32_t lane_lines = kLaneLinesDefault;  // 64-byte lines per Lane, a power of two
-  bool enabled = true;                  // false: every publish is a no-op
+  bool enabled = true;                           // false: every publish is a no-op
 };
 
 using NameId = std::uint16_t;  // a registered name (endpoint, metric); 0 = the empty name
 
-// ── what a bot can say ─────────────────────────────────────────────────────────────────────────────
-// Every struct: event_time_ns optional (now), metadata optional: a JSON object of at most 1,024 bytes.
+// ── what a bot can say
+// ───────────────────────────────────────────────────────────────────────────── Every struct:
+// event_time_ns optional (now), metadata optional: a JSON object of at most 1,024 bytes.
 
 struct Signal {
   std::string_view signal_id, symbol;
@@ -156,3 +159,258 @@ struct Metric {
   std::int64_t value_e8 = kNullE8;
   std::int64_t event_time_ns = kNoTime;
 };
+
+// ── the publishing side
+// ────────────────────────────────────────────────────────────────────────────
+
+namespace detail {
+
+class TelemetryCore;
+
+// The calling thread's Lane of the Telemetry it last published through.
+struct ThreadLane {
+  std::uint64_t instance = ~std::uint64_t{0};
+  LaneWriter* writer = nullptr;  // nullptr: this thread could not get one
+};
+inline constinit thread_local ThreadLane t_thread_lane{};
+
+struct Speaker {
+  std::int32_t profile_id;
+  std::uint16_t script;
+};
+
+// Check, encode, publish on a Lane. Records with texts: producer/encode.cpp; samples: in line,
+// below.
+Published publish_record(LaneWriter& lane, Speaker speaker, const Signal& signal) noexcept;
+Published publish_record(LaneWriter& lane, Speaker speaker, const Order& order) noexcept;
+Published publish_record(LaneWriter& lane, Speaker speaker, const Trade& trade) noexcept;
+Published publish_record(LaneWriter& lane, Speaker speaker, const Equity& equity) noexcept;
+Published publish_record(LaneWriter& lane, Speaker speaker, const Position& position) noexcept;
+Published publish_record(LaneWriter& lane, Speaker speaker, const RateLimit& rate_limit) noexcept;
+Published publish_record(LaneWriter& lane, Speaker speaker, const Health& health) noexcept;
+Published publish_record(LaneWriter& lane, Speaker speaker, const ErrorReport& error) noexcept;
+
+// Wall times a Record may carry: 1970 … 2200.
+inline constexpr std::int64_t kLatestTimeNs = 7'258'118'400'000'000'000;
+constexpr bool is_possible_time(std::int64_t time_ns) noexcept {
+  return time_ns >= 0 && time_ns < kLatestTimeNs;
+}
+constexpr bool is_possible_or_unsaid_time(std::int64_t time_ns) noexcept {
+  return time_ns == kNoTime || is_possible_time(time_ns);
+}
+
+constexpr Published to_published(Publish result) noexcept {
+  switch (result) {
+    case Publish::ok:
+      return Published::ok;
+    case Publish::full:
+      return Published::full;
+    default:
+      return Published::reentrant;
+  }
+}
+
+inline RecordStamp stamp_of(RecordKind kind, Speaker speaker, std::int64_t event_time_ns) noexcept {
+  const bool given = event_time_ns != kNoTime;
+  return {.kind = kind,
+          .flags = given ? kEventTimeGiven : std::uint8_t{0},
+          .script = speaker.script,
+          .profile_id = speaker.profile_id,
+          .stamp = given ? static_cast<std::uint64_t>(event_time_ns) : ticks_now()};
+}
+
+inline Published refuse(LaneWriter& lane) noexcept {
+  lane.count_refused();
+  return Published::invalid;
+}
+
+inline Published publish_record(LaneWriter& lane, Speaker speaker,
+                                const Latency& latency) noexcept {
+  if (latency.duration_ns < 0 || !is_possible_or_unsaid_time(latency.event_time_ns) ||
+      speaker.profile_id < 1) [[unlikely]] {
+    return refuse(lane);
+  }
+  const LatencyBody body{.duration_ns = latency.duration_ns,
+                         .endpoint = latency.endpoint,
+                         .outcome = latency.outcome,
+                         .reserved = {}};
+  return to_published(lane.try_publish(
+      stamp_of(RecordKind::latency, speaker, latency.event_time_ns), &body, sizeof body));
+}
+
+inline Published publish_record(LaneWriter& lane, Speaker speaker, const Metric& metric) noexcept {
+  if (!is_valid_number(metric.value_e8) || !is_possible_or_unsaid_time(metric.event_time_ns) ||
+      speaker.profile_id < 1) [[unlikely]] {
+    return refuse(lane);
+  }
+  const MetricBody body{.value_e8 = metric.value_e8,
+                        .name = metric.name,
+                        .type = static_cast<std::uint8_t>(metric.type),
+                        .reserved = {}};
+  return to_published(lane.try_publish(stamp_of(RecordKind::metric, speaker, metric.event_time_ns),
+                                       &body, sizeof body));
+}
+
+}  // namespace detail
+
+class Telemetry;
+
+// Says how long a call took when it goes out of scope; outcome() tells how it ended (not told: a
+// timeout).
+class ApiTimer {
+ public:
+  ApiTimer(const ApiTimer&) = delete;
+  ApiTimer& operator=(const ApiTimer&) = delete;
+  ~ApiTimer();
+  void outcome(std::uint16_t http_status) noexcept { outcome_ = http_status; }
+  std::int64_t elapsed_ns() const noexcept { return monotonic_ns() - start_ns_; }
+
+ private:
+  friend class Collector;
+  ApiTimer(const Telemetry& telemetry, detail::Speaker speaker, NameId endpoint) noexcept
+      : telemetry_(telemetry), speaker_(speaker), endpoint_(endpoint), start_ns_(monotonic_ns()) {}
+
+  const Telemetry& telemetry_;
+  detail::Speaker speaker_;
+  NameId endpoint_;
+  std::uint16_t outcome_ = 0;
+  std::int64_t start_ns_;
+};
+
+// What every script can say; the collectors below add what is theirs. Refers to its Telemetry.
+class Collector {
+ public:
+  Published latency(const Latency& value) const noexcept { return publish(value); }
+  [[nodiscard]] ApiTimer time(NameId endpoint) const noexcept {
+    return {*telemetry_, speaker_, endpoint};
+  }
+  Published metric(const Metric& value) const noexcept { return publish(value); }
+  Published health(const Health& value) const noexcept { return publish(value); }
+  Published error(const ErrorReport& value) const noexcept { return publish(value); }
+  Published rate_limit(const RateLimit& value) const noexcept { return publish(value); }
+
+ protected:
+  friend class Telemetry;
+  Collector(const Telemetry& telemetry, detail::Speaker speaker) noexcept
+      : telemetry_(&telemetry), speaker_(speaker) {}
+  template <typename Said>
+  Published publish(const Said& said) const noexcept;
+
+ private:
+  const Telemetry* telemetry_;
+  detail::Speaker speaker_;
+};
+
+class BreakoutDetector : public Collector {
+ public:
+  using Collector::Collector;
+  Published signal(const Signal& value) const noexcept { return publish(value); }
+};
+
+class ProfileListener : public Collector {
+ public:
+  using Collector::Collector;
+  Published signal(const Signal& value) const noexcept {
+    return publish(value);
+  }  // its fate for this profile
+  Published order(const Order& value) const noexcept { return publish(value); }
+};
+
+class OrderMonitor : public Collector {
+ public:
+  using Collector::Collector;
+  Published order(const Order& value) const noexcept { return publish(value); }
+  Published trade(const Trade& value) const noexcept { return publish(value); }
+};
+
+class EquityMonitor : public Collector {
+ public:
+  using Collector::Collector;
+  Published equity(const Equity& value) const noexcept { return publish(value); }
+  Published position(const Position& value) const noexcept { return publish(value); }
+  Published trade(const Trade& value) const noexcept { return publish(value); }
+};
+
+using System = Collector;
+
+// The one object a bot holds. Not copyable; must outlive its collectors.
+class Telemetry {
+ public:
+  explicit Telemetry(const TelemetryOptions& options) noexcept;
+  ~Telemetry();
+  Telemetry(const Telemetry&) = delete;
+  Telemetry& operator=(const Telemetry&) = delete;
+
+  // Whether this process has a Segment, and if not, why. status_text() allocates: not for the hot
+  // path.
+  bool is_attached() const noexcept;
+  std::string status_text() const;
+
+  // Claims this thread's Lane: the system calls happen here instead of in the first publish.
+  bool attach_thread() const noexcept { return this_thread_lane() != nullptr; }
+  // Room and size of this thread's Lane in lines; 0 where there is none. For callers that pace
+  // themselves.
+  std::uint32_t lines_free() const noexcept;
+  std::uint32_t lane_lines() const noexcept;
+
+  // The id of a name (endpoint, metric), registered once; up to 63 bytes. Takes a lock: call it at
+  // start. When the table of 512 is full: the id of "__overflow__".
+  NameId name(std::string_view text) const noexcept;
+
+  BreakoutDetector breakout_detector(std::int32_t profile_id = 0) const noexcept {
+    return {*this, speaker(profile_id)};
+  }
+  ProfileListener profile_listener(std::int32_t profile_id = 0) const noexcept {
+    return {*this, speaker(profile_id)};
+  }
+  OrderMonitor order_monitor(std::int32_t profile_id = 0) const noexcept {
+    return {*this, speaker(profile_id)};
+  }
+  EquityMonitor equity_monitor(std::int32_t profile_id = 0) const noexcept {
+    return {*this, speaker(profile_id)};
+  }
+  System system(std::int32_t profile_id = 0) const noexcept { return {*this, speaker(profile_id)}; }
+
+  // Publishes one of the structs above for the given (default: own) profile.
+  template <typename Said>
+  Published publish(const Said& said) const noexcept {
+    return publish_as(speaker_, said);
+  }
+
+  template <typename Said>
+  Published publish_as(detail::Speaker speaker, const Said& said) const noexcept {
+    LaneWriter* lane = this_thread_lane();
+    if (lane == nullptr) [[unlikely]]
+      return Published::detached;
+    return detail::publish_record(*lane, speaker, said);
+  }
+
+ private:
+  detail::Speaker speaker(std::int32_t profile_id) const noexcept {
+    return {profile_id == 0 ? speaker_.profile_id : profile_id, speaker_.script};
+  }
+  LaneWriter* this_thread_lane() const noexcept {
+    const detail::ThreadLane& cached = detail::t_thread_lane;
+    if (cached.instance == instance_) [[likely]]
+      return cached.writer;
+    return instance_ == 0 ? nullptr : attach_this_thread();
+  }
+  LaneWriter* attach_this_thread() const noexcept;
+
+  std::uint64_t instance_ = 0;  // unique per process; 0 = disabled
+  detail::Speaker speaker_{};
+  std::shared_ptr<detail::TelemetryCore>
+      core_;  // shared with thread-exit handlers, which may run after us
+};
+
+template <typename Said>
+Published Collector::publish(const Said& said) const noexcept {
+  return telemetry_->publish_as(speaker_, said);
+}
+
+inline ApiTimer::~ApiTimer() {
+  telemetry_.publish_as(
+      speaker_, Latency{.endpoint = endpoint_, .duration_ns = elapsed_ns(), .outcome = outcome_});
+}
+
+}  // namespace ddt

@@ -38,7 +38,8 @@ std::optional<std::int64_t> e8_from_string(std::string_view text) noexcept {
 
 std::string decimal_string(int128 value, int scale) {
   const bool negative = value < 0;
-  uint128 magnitude = negative ? uint128{0} - static_cast<uint128>(value) : static_cast<uint128>(value);
+  uint128 magnitude =
+      negative ? uint128{0} - static_cast<uint128>(value) : static_cast<uint128>(value);
   std::string digits;  // least significant first
   do {
     digits.push_back(static_cast<char>('0' + static_cast<int>(magnitude % 10)));
@@ -46,7 +47,8 @@ std::string decimal_string(int128 value, int scale) {
   } while (magnitude != 0);
   while (static_cast<int>(digits.size()) <= scale) digits.push_back('0');
   std::string text = negative ? "-" : "";
-  for (int i = static_cast<int>(digits.size()) - 1; i >= scale; --i) text.push_back(digits[static_cast<std::size_t>(i)]);
+  for (int i = static_cast<int>(digits.size()) - 1; i >= scale; --i)
+    text.push_back(digits[static_cast<std::size_t>(i)]);
   int last = 0;  // decimals kept: drop trailing zeros
   while (last < scale && digits[static_cast<std::size_t>(last)] == '0') ++last;
   if (last < scale) {

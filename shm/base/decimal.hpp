@@ -1,7 +1,9 @@
-// shm/base/decimal.hpp — exact decimals: int64 scaled by 1e8 ("e8"), 128 bits for products and sums.
+// shm/base/decimal.hpp — exact decimals: int64 scaled by 1e8 ("e8"), 128 bits for products and
+// sums.
 //
-// Units     x_e8 is x·10^8. An e8 holds ±92,233,720,368.54775807; kNullE8 (INT64_MIN) means "not said".
-// Errors    What does not fit or is no number is kInvalidE8; publish refuses it. No double ever touches
+// Units     x_e8 is x·10^8. An e8 holds ±92,233,720,368.54775807; kNullE8 (INT64_MIN) means "not
+// said". Errors    What does not fit or is no number is kInvalidE8; publish refuses it. No double
+// ever touches
 //           money again once it is an e8.
 // Rounding  Half away from zero, once, where a number leaves (a column, a JSON number).
 #pragma once
@@ -60,7 +62,8 @@ constexpr int128 divide_rounded(int128 numerator, int128 denominator) noexcept {
   return numerator < 0 ? quotient - 1 : quotient + 1;
 }
 
-// value·10^-from_scale as value'·10^-to_scale with from_scale >= to_scale, rounded half away from zero.
+// value·10^-from_scale as value'·10^-to_scale with from_scale >= to_scale, rounded half away from
+// zero.
 constexpr int128 rescale(int128 value, int from_scale, int to_scale) noexcept {
   int128 factor = 1;
   for (int i = to_scale; i < from_scale; ++i) factor *= 10;

@@ -1,7 +1,7 @@
 // shm/base/result.hpp — a value or an Error, for what the world can do to us.
 //
-// Used for I/O and parsing. Start-up problems throw StartupError (caught once, in main); bad data is
-// counted where it is found; our own bugs are DDT_CHECKed.
+// Used for I/O and parsing. Start-up problems throw StartupError (caught once, in main); bad data
+// is counted where it is found; our own bugs are DDT_CHECKed.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,8 @@ struct Error {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}    // NOLINT: implicit by design
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit by design
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
 
   explicit operator bool() const noexcept { return state_.index() == 0; }

@@ -1,0 +1,33 @@
+#include "shm/mapping.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+namespace ddt {
+namespace {
+
+// What mapped_region asks of the thing it maps; it does not own the descriptor.
+class OpenFile {
+ public:
+  explicit OpenFile(int fd) : fd_(fd) {}
+  boost::interprocess::mapping_handle_t get_mapping_handle() const { return {fd_, false}; }
+  boost::interprocess::mode_t get_mode() const { return boost::interprocess::read_write; }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+Result<Mapping> Mapping::map(int fd, std::size_t bytes) {
+  try {
+    Mapping mapping;
+    mapping.region_ =
+        boost::interprocess::mapped_region(OpenFile(fd), boost::interprocess::read_write, 0, bytes);
+    return mapping;
+  } catch (const boost::interprocess::interprocess_exception& e) {
+    return Error{.message = std::string("map Segment: ") + e.what(), .code = e.get_native_error()};
+  }
+}
+
+}  // namespace ddt

@@ -1,0 +1,129 @@
+// shm/segment.hpp — a Segment as its bot makes it, and as the sidecar opens it.
+//
+// Directory   0700 of one user, or 3733 of the sidecar's user with Segments 0660 of its group. A
+// directory of
+//             an unexpected owner is refused: neither ours, nor root's, nor (for a bot) set-gid
+//             3733.
+// Life        Made and locked under a temporary name, then linked: a name "seg-…" is always
+// complete. The
+//             lock lives as long as the owner's mapping; a free lock means that the owner is gone.
+// Threads     SegmentWriter: guarded by its user, once made. SegmentReader: one thread.
+// Errors      A full file system refuses with a status (posix_fallocate), never SIGBUS.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shm/base/result.hpp"
+#include "shm/file.hpp"
+#include "shm/mapping.hpp"
+#include "shm/segment_layout.hpp"
+
+namespace ddt {
+
+inline constexpr std::string_view kSegmentPrefix = "seg-";
+inline constexpr std::string_view kTemporaryPrefix = "tmp-";
+
+// $DDT_DIR, else /dev/shm/ddt.
+std::string default_telemetry_directory();
+
+// Makes the directory (0700) if it is missing and checks whose it is.
+Status prepare_telemetry_directory(const std::string& directory);
+
+class SegmentWriter {
+ public:
+  struct Options {
+    std::string directory;
+    std::int32_t profile_id = 0;
+    std::uint32_t lane_lines = kLaneLinesDefault;
+  };
+  static Result<SegmentWriter> create(const Options& options);
+
+  // Reserves and touches the next Lane's memory. Errors: no room, too many Lanes.
+  Result<LaneWriter> claim_lane();
+  // Publishes a name at the next index; nullopt when the table is full. Names are cut at 63 bytes.
+  std::optional<std::uint16_t> add_name(std::string_view text);
+  void set_script_name(std::uint16_t name) noexcept { header()->script_name = name; }
+
+  const std::string& path() const noexcept { return path_; }
+  // A forked child gives up what it inherited. Async-signal-safe.
+  void abandon() noexcept { mapping_.unmap(); }
+
+ private:
+  SegmentHeader* header() const noexcept {
+    return reinterpret_cast<SegmentHeader*>(mapping_.data());
+  }
+  LaneControl* lane_control(std::uint32_t lane) const noexcept;
+
+  std::string path_;
+  Mapping mapping_;
+  std::uint32_t lane_lines_ = 0;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
+
+// A Segment as the sidecar holds it: everything it will ever trust was copied and checked when
+// opening.
+class SegmentReader {
+ public:
+  // Errors: code EAGAIN = not complete yet, try later; anything else = never.
+  static Result<SegmentReader> open(const std::string& directory, const std::string& name);
+
+  const std::string& name() const noexcept { return name_; }
+  const std::uint8_t* id() const noexcept { return id_; }
+  std::uint32_t owner_uid() const noexcept { return owner_uid_; }
+  std::uint32_t owner_pid() const noexcept { return owner_pid_; }
+  std::int32_t profile_id() const noexcept { return profile_id_; }
+  ClockKind clock() const noexcept { return clock_; }
+
+  LockState owner_lock() const noexcept { return lock_state(fd_.get()); }
+  // False once somebody truncated the file below what was mapped.
+  bool is_whole() const noexcept;
+  std::uint32_t lane_count() const noexcept;  // bounded by kLanesMax
+  bool is_lane_claimed(std::uint32_t lane) const noexcept;
+  std::uint32_t lane_lines() const noexcept { return lane_lines_; }
+  LaneReader lane(std::uint32_t lane, std::uint64_t start) const noexcept;
+  LaneControl* lane_control(std::uint32_t lane) const noexcept;
+  // The name at an index; "" where there is none. Copied at first use: later scribbling changes
+  // nothing.
+  const std::string& name_at(std::uint16_t index);
+  const std::string& script_name() { return name_at(script_name_); }
+
+  // Wall time of a stamp, by the pairs published so far. At least one pair with a rate must exist.
+  std::int64_t wall_time_ns(std::uint64_t stamp) const noexcept;
+  // Appends a pair if the clock has drifted from the last one by more than `tolerance_ns`, or none
+  // has a rate. Returns true when a pair was appended.
+  bool calibrate(std::uint64_t ticks, std::int64_t wall_ns, std::uint64_t ns_per_tick_q32,
+                 std::int64_t tolerance_ns);
+
+  const std::byte* begin() const noexcept { return mapping_.data(); }
+  std::size_t mapped_bytes() const noexcept { return mapping_.size(); }
+
+ private:
+  SegmentHeader* header() const noexcept {
+    return reinterpret_cast<SegmentHeader*>(mapping_.data());
+  }
+
+  std::string name_;
+  FileDescriptor fd_;
+  Mapping mapping_;
+  std::uint8_t id_[16]{};
+  std::uint32_t owner_uid_ = 0, owner_pid_ = 0, lane_lines_ = 0;
+  std::int32_t profile_id_ = 0;
+  std::uint16_t script_name_ = 0;
+  ClockKind clock_ = ClockKind::tsc;
+  std::vector<std::optional<std::string>> names_;
+  std::vector<CalibrationPair> pairs_;  // our copy; the file's only feed a restarted sidecar
+};
+
+// Names of Segments ("seg-…") in a directory, and temporary files nobody holds (older than a
+// minute).
+Result<std::vector<std::string>> segment_names(const std::string& directory);
+void remove_abandoned_temporaries(const std::string& directory) noexcept;
+
+}  // namespace ddt
