@@ -92,6 +92,7 @@ class LaneWriter {
     std::byte* first = line_at(position_);
     const RecordHead head{.sequence = 0,
                           .ordinal = ordinal_,
+                          .refused = refused_,
                           .stamp = stamp.stamp,
                           .kind = stamp.kind,
                           .lines = static_cast<std::uint8_t>((line_count - 1) | stamp.flags),
@@ -113,6 +114,7 @@ class LaneWriter {
   // Counts a Record that is never published because what it says cannot be.
   void count_refused() noexcept {
     ++ordinal_;
+    ++refused_;
     bump(control_->refused);
     control_->ordinals.store(ordinal_,
                              std::memory_order_relaxed);  // relaxed: a count, read on its own
@@ -160,6 +162,7 @@ class LaneWriter {
       released_ = position_;  // nonsense from outside must not give us room
     if (position_ + line_count - released_ <= limit_[record_class]) return true;
     ++ordinal_;
+    ++refused_;
     bump(control_->dropped[record_class]);
     control_->ordinals.store(ordinal_,
                              std::memory_order_relaxed);  // relaxed: a count, read on its own
@@ -171,6 +174,7 @@ class LaneWriter {
   LaneControl* control_ = nullptr;
   std::uint64_t position_ = 0;
   std::uint64_t ordinal_ = 0;
+  std::uint64_t refused_ = 0;   // dropped ones included
   std::uint64_t released_ = 0;  // cached
   std::array<std::uint64_t, kRecordClasses> limit_{};
   bool busy_ = false;

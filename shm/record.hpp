@@ -3,16 +3,19 @@
 // A Record is 1 … kRecordLinesMax lines of 64 bytes. Every line begins with its own sequence word,
 // the line's position + 1: never zero, and never equal to what an earlier lap left there.
 //
-//   first line                                              later lines
-//   0        8        16       24    25    26      28       0        8
-//   ┌────────┬────────┬────────┬─────┬─────┬───────┬──────┐ ┌────────┬──────────────────────────┐
-//   │sequence│ordinal │ stamp  │kind │lines│script │profile│ │sequence│ payload, 56 bytes        │
-//   └────────┴────────┴────────┴─────┴─────┴───────┴──────┘ └────────┴──────────────────────────┘
-//   32 ┌──────────────────────────────┐ 64
-//      │ payload, first 32 bytes      │       payload = body (one struct below) + texts + metadata
+//   first line                                                      later lines
+//   0        8        16       24       32    33    34     36     40   0        8
+//   ┌────────┬────────┬────────┬────────┬─────┬─────┬──────┬───────┐   ┌────────┬─────────────────┐
+//   │sequence│ordinal │refused │ stamp  │kind │lines│script│profile│   │sequence│payload, 56 bytes│
+//   └────────┴────────┴────────┴────────┴─────┴─────┴──────┴───────┘   └────────┴─────────────────┘
+//   40 ┌──────────────────────────────┐ 64
+//      │ payload, first 24 bytes      │       payload = body (one struct below) + texts + metadata
 //      └──────────────────────────────┘
 //
 // ordinal   Records this Lane was asked to publish before this one, refused ones included.
+// refused   those of them that were refused: ordinal − refused Records were published before this
+// one, so
+//           that what a gap in the positions has cost is known exactly.
 // stamp     ticks at publish, or the bot's event time in wall nanoseconds (kEventTimeGiven).
 // lines     low 6 bits: lines − 1; bit 6: kEventTimeGiven; bit 7: reserved, zero.
 // script    index into the Segment's name table.
@@ -28,7 +31,7 @@
 namespace ddt {
 
 inline constexpr std::size_t kLineBytes = 64;
-inline constexpr std::size_t kHeadBytes = 32;
+inline constexpr std::size_t kHeadBytes = 40;
 inline constexpr std::size_t kFirstPayloadBytes = kLineBytes - kHeadBytes;
 inline constexpr std::size_t kLaterPayloadBytes = kLineBytes - sizeof(std::uint64_t);
 inline constexpr std::uint32_t kRecordLinesMax = 32;
@@ -78,6 +81,7 @@ constexpr RecordClass class_of(RecordKind kind) noexcept {
 struct RecordHead {
   std::uint64_t sequence;
   std::uint64_t ordinal;
+  std::uint64_t refused;
   std::uint64_t stamp;
   RecordKind kind;
   std::uint8_t lines;
@@ -163,14 +167,14 @@ struct LatencyBody {
   static constexpr RecordKind kKind = RecordKind::latency;
   std::int64_t duration_ns;
   std::uint16_t endpoint, outcome;  // name table index; HTTP status, 0 = timeout
-  std::uint8_t reserved[20];
+  std::uint8_t reserved[12];
 };
 struct MetricBody {
   static constexpr RecordKind kKind = RecordKind::metric;
   std::int64_t value_e8;
   std::uint16_t name;
   std::uint8_t type;
-  std::uint8_t reserved[21];
+  std::uint8_t reserved[13];
 };
 
 template <typename Body>
