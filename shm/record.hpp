@@ -13,14 +13,13 @@
 //      └──────────────────────────────┘
 //
 // ordinal   Records this Lane was asked to publish before this one, refused ones included.
-// refused   those of them that were refused: ordinal − refused Records were published before this
-// one, so
+// refused   those of them that were refused: ordinal − refused Records were published before this one, so
 //           that what a gap in the positions has cost is known exactly.
 // stamp     ticks at publish, or the bot's event time in wall nanoseconds (kEventTimeGiven).
 // lines     low 6 bits: lines − 1; bit 6: kEventTimeGiven; bit 7: reserved, zero.
 // script    index into the Segment's name table.
-// Texts follow the body without padding, in the order of the body's text_bytes; metadata comes
-// last. Byte order is the machine's: a Segment never leaves it.
+// Texts follow the body without padding, in the order of the body's text_bytes; metadata comes last.
+// Byte order is the machine's: a Segment never leaves it.
 #pragma once
 
 #include <cstddef>
