@@ -1,0 +1,196 @@
+// sidecar/redis/journal.hpp — the Journal in Redis: fenced append, reading, trimming.
+//
+//   ddt:{id}:journal   stream   entry: field "b" = bytes of one entry (sidecar/model/codec.hpp)
+//   ddt:{id}:positions hash     "<segment hex>:<lane>" → position acknowledged with an entry
+//   ddt:{id}:fence     string   token of the only connection that may append
+//   ddt:{id}:seq       hash     profile → seq of its last update message
+//
+// Append    One Lua script: fence held? → XADD → HSET positions → live commands → PUBLISH. What
+// would
+//           make XADD or HSET fail is found before the first write, so an entry and its positions
+//           land together or not at all. A live command that fails is counted and stops nothing.
+// Fence     connect() puts a random token into the fence before it reads the positions: a command
+// of a
+//           predecessor that is still under way lands before (and is read) or is refused.
+// Threads   A writer, a reader and their connections belong to one thread each.
+// Errors    I/O: retryable; is_open() is false, connect again. Refused by the fence: is_fenced(), connect
+//           again too: a SET fence of our own that timed out may have landed late. Refused again and
+//           again: another process uses our id.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "shm/base/result.hpp"
+#include "sidecar/model/block.hpp"
+#include "sidecar/redis/client.hpp"
+#include "sidecar/redis/keys.hpp"
+
+namespace ddt::redis {
+
+inline constexpr std::size_t kEntryBytesMax = 64U << 20;   // an eighth of Redis's own limit
+inline constexpr std::size_t kLivePerAppendMax = 100'000;  // commands and messages: one script run
+
+// A write of live values, run inside the append script. kinds:
+//   plain    arguments = a whole command
+//   latest   arguments = key, value: SET with TTL, unless the stored value is of a later event time
+//   field    arguments = key, field, value: HSET with TTL, unless the field's value is of a later
+//   time
+// For latest and field the value begins with {"event_time_ns":"<event_time_ns>" (live.hpp makes it
+// so).
+struct LiveCommand {
+  enum class Kind : std::uint8_t { plain, latest, field };
+  Kind kind = Kind::plain;
+  Command arguments;
+  std::int64_t event_time_ns = 0;
+  int ttl_s = kLiveTtlS;
+};
+
+// Published as {"type":"update","seq":N<tail>: the script knows N. tail begins with a comma and
+// ends the object: ,"ts":"…","data":{…}}
+struct LiveMessage {
+  std::int32_t profile_id = 0;
+  std::string channel, tail;
+};
+
+struct LivePart {
+  std::vector<LiveCommand> commands;
+  std::vector<LiveMessage> messages;
+};
+
+struct LanePosition {
+  model::LaneName lane;
+  std::uint64_t position = 0;
+};
+
+using Positions = std::map<model::LaneName, std::uint64_t>;
+
+struct Appended {
+  std::string id;  // of the entry in the stream
+  std::uint64_t live_failures = 0;
+  std::string live_failure;  // text of the first
+};
+
+inline constexpr int kFenceTaken = 1;  // Error::code: another connection holds the fence
+inline constexpr int kFenceGone =
+    2;  // Error::code: Redis lost the fence (flushed, or came back old)
+bool is_fenced(const Error& error) noexcept;
+
+class JournalWriter {
+ public:
+  // Connects, takes the fence, loads the script. Read acknowledged_positions() before the first
+  // append.
+  static Result<JournalWriter> connect(const ConnectOptions& options, const SidecarKeys& keys);
+
+  // A field that is no Lane or no number is left out: that Lane is drained again from its commit.
+  Result<Positions> acknowledged_positions();
+
+  // entry may be empty: then only positions and live values are written, under the same fence.
+  Result<Appended> append(std::string_view entry, std::span<const LanePosition> positions,
+                          const LivePart& live);
+
+  // Forgets Lanes that were retired, under the fence.
+  Status forget(std::span<const model::LaneName> lanes);
+
+  bool is_open() const noexcept { return client_.is_open(); }
+  Client& client() noexcept { return client_; }  // for what else this thread says to Redis
+
+ private:
+  JournalWriter(Client client, SidecarKeys keys, std::string token)
+      : client_(std::move(client)), keys_(std::move(keys)), token_(std::move(token)) {}
+
+  Client client_;
+  SidecarKeys keys_;
+  std::string token_;
+};
+
+struct RawEntry {
+  std::string id;
+  std::string bytes;  // empty when the entry has no field "b": not ours
+};
+
+struct JournalPage {
+  std::vector<RawEntry> entries;
+  bool has_gone_back =
+      false;  // the journal is older than what was read: read again from kJournalStart
+};
+
+struct JournalStats {
+  std::uint64_t length = 0, bytes = 0;  // bytes as Redis estimates them
+  std::string first_id, last_id;        // first_id empty when there is no entry
+  std::int64_t age_ms = 0;              // of the first entry, by Redis's clock
+};
+
+inline constexpr std::string_view kJournalStart = "0-0";
+
+// Order of two entry ids; a text that is no id sorts before all.
+int compare_ids(std::string_view a, std::string_view b) noexcept;
+std::int64_t id_time_ms(std::string_view id) noexcept;
+
+class JournalReader {
+ public:
+  static Result<JournalReader> connect(const ConnectOptions& options, const SidecarKeys& keys);
+
+  // Entries after id, oldest first, until max_count or max_bytes are reached; at least one if there
+  // is one.
+  Result<JournalPage> read_after(std::string_view id, std::size_t max_count, std::size_t max_bytes);
+
+  Result<std::string> last_id();  // kJournalStart when there never was an entry
+  Result<JournalStats> stats();
+
+  // Removes entries below id (id itself stays); gives their number.
+  Result<std::uint64_t> trim_before(std::string_view id);
+
+  bool is_open() const noexcept { return client_.is_open(); }
+  Client& client() noexcept { return client_; }
+
+ private:
+  JournalReader(Client client, SidecarKeys keys)
+      : client_(std::move(client)), keys_(std::move(keys)) {}
+
+  Client client_;
+  SidecarKeys keys_;
+};
+
+// Which entries may go: those committed longer than keep_ms ago, or beyond keep_bytes of committed
+// ones. Pure. A database that forgets its last second is healed from what is kept.
+class TrimPlan {
+ public:
+  TrimPlan(std::int64_t keep_ms, std::uint64_t keep_bytes)
+      : keep_ms_(keep_ms), keep_bytes_(keep_bytes) {}
+  void committed(std::string_view id, std::uint64_t bytes, std::int64_t now_ms);
+  // The id to trim before; nullopt when nothing is due. Forgets what it gives out.
+  std::optional<std::string> due(std::int64_t now_ms);
+  void clear();
+  std::uint64_t kept_bytes() const noexcept { return kept_bytes_; }
+
+ private:
+  struct Kept {
+    std::string id;
+    std::uint64_t bytes;
+    std::int64_t committed_ms;
+  };
+  std::int64_t keep_ms_;
+  std::uint64_t keep_bytes_, kept_bytes_ = 0;
+  std::deque<Kept> kept_;
+};
+
+// problems: must not start. warnings: may start, say it.
+struct ServerCheck {
+  std::vector<std::string> problems, warnings;
+};
+Result<ServerCheck> check_server(Client& client);
+
+// used_memory ÷ maxmemory; 0 without a limit. Above 0.8 live values are not written: the journal
+// goes first.
+Result<double> memory_used_ratio(Client& client);
+
+}  // namespace ddt::redis
