@@ -1,15 +1,15 @@
 // shm/lane.hpp — bounded single-producer/single-consumer ring of Records over shared memory.
 //
-// Threads   LaneWriter: one thread of one bot. LaneReader: the sidecar's drain thread. Nothing
-// else. Units     Positions are lines (64 bytes) since the Lane was made; they only grow. Ordering
-// W1 sequence.store(release) → R1 sequence.load(acquire): a Record is read only when whole.
+// Threads   LaneWriter: one thread of one bot. LaneReader: the sidecar's drain thread. Nothing else.
+// Units     Positions are lines (64 bytes) since the Lane was made; they only grow.
+// Ordering  W1 sequence.store(release) → R1 sequence.load(acquire): a Record is read only when whole.
 //           R2 released.store(release) → W2 released.load(acquire): a line is reused only after it
 //           is read.
 // Errors    Full for its class: refused and counted. Impossible length or sequence: the reader says
-// corrupt. Crash     Either side may die between any two instructions: the first line's sequence
-// word is stored
-//           last, so an unfinished Record was never published; `released` moves only past what is
-//           safe.
+//           corrupt.
+// Crash     Either side may die between any two instructions: the first line's sequence word is
+//           stored last, so an unfinished Record was never published; `released` moves only past
+//           what is safe.
 //
 // The writer's positions, limits and cached `released` live in its own memory: it never loads a
 // line that the reader writes or polls, but for `released` once the cached one says that the
@@ -111,20 +111,24 @@ class LaneWriter {
     return Publish::ok;
   }
 
-  // Counts a Record that is never published because what it says cannot be.
-  void count_refused() noexcept {
+  // Counts a Record that is never published because what it says cannot be. False, and nothing is
+  // counted, inside a publish of this thread: the interrupted one owns the ordinals.
+  bool count_refused() noexcept {
+    if (busy_) [[unlikely]]
+      return false;
     ++ordinal_;
     ++refused_;
     bump(control_->refused);
     control_->ordinals.store(ordinal_,
                              std::memory_order_relaxed);  // relaxed: a count, read on its own
+    return true;
   }
   void count_metadata_left_off() noexcept { bump(control_->metadata_left_off); }
 
   // Lines a fact could still take. Loads the reader's line: for callers that wait, not for the hot
   // path.
   std::uint32_t lines_free() noexcept {
-    released_ = control_->released.load(std::memory_order_acquire);  // W2
+    reload_released();
     return static_cast<std::uint32_t>(mask_ + 1 - (position_ - released_));
   }
   std::uint32_t line_count() const noexcept { return static_cast<std::uint32_t>(mask_ + 1); }
@@ -155,11 +159,15 @@ class LaneWriter {
     sequence_at(line).store(position_ + i + 1, std::memory_order_relaxed);
   }
 
+  // Takes over the reader's position if it is possible: nonsense from outside gives no room.
+  void reload_released() noexcept {
+    const std::uint64_t found = control_->released.load(std::memory_order_acquire);  // W2
+    if (found >= released_ && found <= position_) released_ = found;
+  }
+
   [[gnu::noinline]] bool has_room_after_reload(std::size_t record_class,
                                                std::uint32_t line_count) noexcept {
-    released_ = control_->released.load(std::memory_order_acquire);  // W2
-    if (released_ > position_)
-      released_ = position_;  // nonsense from outside must not give us room
+    reload_released();
     if (position_ + line_count - released_ <= limit_[record_class]) return true;
     ++ordinal_;
     ++refused_;
@@ -246,12 +254,12 @@ class LaneReader {
     return *reinterpret_cast<Sequence*>(line);
   }
 
-  // An unpublished line holds what the lap before left there, or zero in the first lap.
+  // An unpublished line holds what the lap before left there; zero in the first lap.
   bool sequence_is_possible(std::byte* line) const noexcept {
     const std::uint64_t found =
         sequence_at(line).load(std::memory_order_relaxed);           // relaxed: a sanity check
     const std::uint64_t before = next_ > mask_ ? next_ - mask_ : 0;  // next_ + 1 − line_count
-    return found == before || found == next_ + 1 || found == 0;
+    return found == before || found == next_ + 1;                    // published since R1 looked
   }
 
   std::byte* lines_ = nullptr;

@@ -19,11 +19,12 @@ class OpenFile {
 
 }  // namespace
 
-Result<Mapping> Mapping::map(int fd, std::size_t bytes) {
+Result<Mapping> Mapping::map(int fd, std::size_t bytes, std::size_t offset) {
   try {
     Mapping mapping;
-    mapping.region_ =
-        boost::interprocess::mapped_region(OpenFile(fd), boost::interprocess::read_write, 0, bytes);
+    mapping.region_ = boost::interprocess::mapped_region(
+        OpenFile(fd), boost::interprocess::read_write,
+        static_cast<boost::interprocess::offset_t>(offset), bytes);
     return mapping;
   } catch (const boost::interprocess::interprocess_exception& e) {
     return Error{.message = std::string("map Segment: ") + e.what(), .code = e.get_native_error()};

@@ -8,12 +8,13 @@
 
 namespace ddt {
 
-// Maps `bytes` of an open file, shared and writable. The descriptor may be closed afterwards: the
-// mapping, and an open-file-description lock taken through it, live on until the mapping goes.
+// Maps `bytes` of an open file from `offset` (whole pages), shared and writable. The descriptor may
+// be closed afterwards: the mapping, and an open-file-description lock taken through it, live on
+// until the mapping goes.
 class Mapping {
  public:
   Mapping() = default;
-  static Result<Mapping> map(int fd, std::size_t bytes);
+  static Result<Mapping> map(int fd, std::size_t bytes, std::size_t offset = 0);
 
   std::byte* data() const noexcept { return static_cast<std::byte*>(region_.get_address()); }
   std::size_t size() const noexcept { return region_.get_size(); }

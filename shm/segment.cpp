@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,7 +12,9 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 
 namespace ddt {
 namespace {
@@ -35,10 +38,25 @@ Result<FileDescriptor> create_file(const std::string& path, mode_t mode) {
 }
 
 Status reserve(int fd, std::size_t offset, std::size_t bytes, const std::string& path) {
-  const int code = ::posix_fallocate(fd, static_cast<off_t>(offset), static_cast<off_t>(bytes));
+  constexpr int kInterruptsMax = 100;  // a bot's profiling timer interrupts tmpfs's fallocate
+  int code = EINTR;
+  for (int i = 0; code == EINTR && i < kInterruptsMax; ++i)
+    code = ::posix_fallocate(fd, static_cast<off_t>(offset), static_cast<off_t>(bytes));
   if (code == 0) return Done{};
   errno = code;
   return last_error("reserve " + std::to_string(bytes) + " bytes in " + path);
+}
+
+// A file beyond the process's own limit would cost the bot a SIGXFSZ: look first.
+Status check_file_size_limit(std::size_t bytes) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < bytes) {
+    return Error{.message = "a Segment of " + std::to_string(bytes) +
+                            " bytes is beyond the file size limit (RLIMIT_FSIZE) of " +
+                            std::to_string(limit.rlim_cur),
+                 .code = EFBIG};
+  }
+  return Done{};
 }
 
 // Every page gets its frame now, so that the first publish does not pay for it.
@@ -73,6 +91,10 @@ Status prepare_telemetry_directory(const std::string& directory) {
     return Error{.message = directory + " may be written by others: make it 0700 or 3733",
                  .code = EPERM};
   }
+  if ((info.st_mode & 022U) != 0 && (info.st_mode & S_ISVTX) == 0) {
+    return Error{.message = directory + " may be written by others and is not sticky",
+                 .code = EPERM};
+  }
   return Done{};
 }
 
@@ -85,6 +107,8 @@ Result<SegmentWriter> SegmentWriter::create(const Options& options) {
     return Error{.message = "lane_lines must be a power of two from 128 to 4194304",
                  .code = EINVAL};
   }
+  const std::size_t bytes = segment_bytes(options.lane_lines);
+  if (auto fits = check_file_size_limit(bytes); !fits) return fits.error();
   if (auto prepared = prepare_telemetry_directory(options.directory); !prepared)
     return prepared.error();
   std::uint8_t id[16];
@@ -94,7 +118,9 @@ Result<SegmentWriter> SegmentWriter::create(const Options& options) {
   if (::stat(options.directory.c_str(), &directory_info) != 0)
     return last_error("look at " + options.directory);
   const mode_t mode = (directory_info.st_mode & S_ISGID) != 0 ? 0660 : 0600;
-  const std::string base = options.directory + "/";
+  std::error_code ignored;  // absolute: the bot may change its directory before it claims a Lane
+  const std::filesystem::path absolute = std::filesystem::absolute(options.directory, ignored);
+  const std::string base = (ignored ? options.directory : absolute.string()) + "/";
   const std::string temporary = base + std::string(kTemporaryPrefix) + hex(id, sizeof id);
   auto file = create_file(temporary, mode);
   if (!file) return file.error();
@@ -107,14 +133,12 @@ Result<SegmentWriter> SegmentWriter::create(const Options& options) {
   if (!try_lock(file->get())) return last_error("lock " + temporary);
   if (auto reserved = reserve(file->get(), 0, kLanesOffset, temporary); !reserved)
     return reserved.error();
-  const std::size_t bytes = segment_bytes(options.lane_lines);
   if (::ftruncate(file->get(), static_cast<off_t>(bytes)) != 0)
     return last_error("size " + temporary);
   struct stat info {};
   if (::fstat(file->get(), &info) != 0) return last_error("look at " + temporary);
-  auto mapping = Mapping::map(file->get(), bytes);
+  auto mapping = Mapping::map(file->get(), kLanesOffset);
   if (!mapping) return mapping.error();
-  ::madvise(mapping->data(), bytes, MADV_DONTDUMP);  // a bot's core file must not hold 256 Lanes
 
   SegmentWriter segment;
   segment.mapping_ = std::move(*mapping);
@@ -135,6 +159,8 @@ Result<SegmentWriter> SegmentWriter::create(const Options& options) {
   header->calibration[0] = {.ticks = ticks_now(), .wall_ns = wall_ns(), .ns_per_tick_q32 = 0};
   header->calibration_count.store(1, std::memory_order_relaxed);  // magic's release publishes it
   segment.add_name("");
+  for (const std::string& name : options.names) segment.add_name(name);
+  header->script_name = options.script_name;
   header->magic.store(kSegmentMagic, std::memory_order_release);
   if (::link(temporary.c_str(), segment.path_.c_str()) != 0)
     return last_error("link " + segment.path_);
@@ -159,8 +185,12 @@ Result<LaneWriter> SegmentWriter::claim_lane() {
       !reserved) {
     return reserved.error();
   }
-  std::byte* lines = mapping_.data() + lane_offset(lane, lane_lines_);
+  auto mapping = Mapping::map(file.get(), bytes, lane_offset(lane, lane_lines_));
+  if (!mapping) return mapping.error();
+  std::byte* lines = mapping->data();
+  ::madvise(lines, bytes, MADV_DONTDUMP);  // the file itself outlives a crash
   touch(lines, bytes);
+  lane_mappings_.push_back(std::move(*mapping));
   LaneControl* control = lane_control(lane);
   control->claimed.store(1, std::memory_order_release);           // pairs with is_lane_claimed
   header->lane_count.store(lane + 1, std::memory_order_release);  // pairs with lane_count
@@ -180,8 +210,7 @@ std::optional<std::uint16_t> SegmentWriter::add_name(std::string_view text) {
   return static_cast<std::uint16_t>(index);
 }
 
-// ── the sidecar's side
-// ───────────────────────────────────────────────────────────────────────────────
+// ── the sidecar's side ──────────────────────────────────────────────────────────────────────────
 
 Result<SegmentReader> SegmentReader::open(const std::string& directory, const std::string& name) {
   const std::string path = directory + "/" + name;
@@ -283,10 +312,12 @@ std::int64_t SegmentReader::wall_time_ns(std::uint64_t stamp) const noexcept {
 
 bool SegmentReader::calibrate(std::uint64_t ticks, std::int64_t wall, std::uint64_t ns_per_tick_q32,
                               std::int64_t tolerance_ns) {
+  constexpr std::size_t kPairsPerDoubling = 16;
   const bool has_rate = pairs_.back().ns_per_tick_q32 != 0;
   if (has_rate) {
     const std::int64_t drift = wall_time_ns(ticks) - wall;
-    if (drift <= tolerance_ns && drift >= -tolerance_ns) return false;
+    const std::int64_t tolerated = tolerance_ns << (pairs_.size() / kPairsPerDoubling);
+    if (drift <= tolerated && drift >= -tolerated) return false;
   }
   if (pairs_.size() >= kCalibrationPairsMax) return false;
   const CalibrationPair pair{.ticks = ticks, .wall_ns = wall, .ns_per_tick_q32 = ns_per_tick_q32};

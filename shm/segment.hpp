@@ -1,12 +1,13 @@
 // shm/segment.hpp — a Segment as its bot makes it, and as the sidecar opens it.
 //
 // Directory   0700 of one user, or 3733 of the sidecar's user with Segments 0660 of its group. A
-// directory of
-//             an unexpected owner is refused: neither ours, nor root's, nor (for a bot) set-gid
-//             3733.
-// Life        Made and locked under a temporary name, then linked: a name "seg-…" is always
-// complete. The
-//             lock lives as long as the owner's mapping; a free lock means that the owner is gone.
+//             directory of an unexpected owner is refused: neither ours, nor root's, nor (for a bot)
+//             set-gid 3733; so is one in which others may replace files.
+// Life        Made and locked under a temporary name, then linked: a name "seg-…" is always complete,
+//             names and all. The lock lives as long as the owner's mapping of the header; a free lock
+//             means that the owner is gone.
+// Memory      The bot maps the header, and each Lane when it is claimed: a bot that locks its memory
+//             (mlockall) pays for the Lanes it uses, not for 256.
 // Threads     SegmentWriter: guarded by its user, once made. SegmentReader: one thread.
 // Errors      A full file system refuses with a status (posix_fallocate), never SIGBUS.
 #pragma once
@@ -41,6 +42,9 @@ class SegmentWriter {
     std::string directory;
     std::int32_t profile_id = 0;
     std::uint32_t lane_lines = kLaneLinesDefault;
+    // At indices 1, 2, …: there before the Segment can be seen. Beyond the table: left off.
+    std::vector<std::string> names = {};
+    std::uint16_t script_name = 0;  // an index
   };
   static Result<SegmentWriter> create(const Options& options);
 
@@ -48,11 +52,13 @@ class SegmentWriter {
   Result<LaneWriter> claim_lane();
   // Publishes a name at the next index; nullopt when the table is full. Names are cut at 63 bytes.
   std::optional<std::uint16_t> add_name(std::string_view text);
-  void set_script_name(std::uint16_t name) noexcept { header()->script_name = name; }
 
   const std::string& path() const noexcept { return path_; }
   // A forked child gives up what it inherited. Async-signal-safe.
-  void abandon() noexcept { mapping_.unmap(); }
+  void abandon() noexcept {
+    mapping_.unmap();
+    for (Mapping& lane : lane_mappings_) lane.unmap();
+  }
 
  private:
   SegmentHeader* header() const noexcept {
@@ -61,7 +67,8 @@ class SegmentWriter {
   LaneControl* lane_control(std::uint32_t lane) const noexcept;
 
   std::string path_;
-  Mapping mapping_;
+  Mapping mapping_;  // the header, the name table, the lane table
+  std::vector<Mapping> lane_mappings_;
   std::uint32_t lane_lines_ = 0;
   dev_t device_ = 0;
   ino_t inode_ = 0;
@@ -97,7 +104,8 @@ class SegmentReader {
   // Wall time of a stamp, by the pairs published so far. At least one pair with a rate must exist.
   std::int64_t wall_time_ns(std::uint64_t stamp) const noexcept;
   // Appends a pair if the clock has drifted from the last one by more than `tolerance_ns`, or none
-  // has a rate. Returns true when a pair was appended.
+  // has a rate. The tolerance doubles with every 16 pairs, so that they last. Returns true when a
+  // pair was appended.
   bool calibrate(std::uint64_t ticks, std::int64_t wall_ns, std::uint64_t ns_per_tick_q32,
                  std::int64_t tolerance_ns);
 

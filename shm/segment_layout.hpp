@@ -2,7 +2,7 @@
 //
 //   0        ┌───────────────────────────────────────────────┐
 //            │ SegmentHeader: magic, version, id, owner,      │  4 KiB
-//            │ clock, 64 calibration pairs                    │
+//            │ clock, 160 calibration pairs                   │
 //   0x01000  ├───────────────────────────────────────────────┤
 //            │ name table: 512 × {length, 63 bytes}           │  32 KiB
 //   0x09000  ├───────────────────────────────────────────────┤
@@ -15,8 +15,7 @@
 //            └───────────────────────────────────────────────┘
 //
 // Who writes   The bot: everything but `released` words and calibration pairs from the second on,
-// which
-//              are the sidecar's. Nothing is ever moved or changed once published but counters.
+//              which are the sidecar's. Nothing is ever moved or changed once published but counters.
 // Published    magic is stored last; a name, a pair or a Lane counts only below its count word.
 // Time         A stamp is turned into wall time by the last pair whose ticks are not after it:
 //              wall = pair.wall_ns + (stamp − pair.ticks)·ns_per_tick. Pairs are only appended, by
@@ -38,7 +37,7 @@ inline constexpr std::uint32_t kLayoutVersion = 1;
 inline constexpr std::uint32_t kNamesMax = 512;
 inline constexpr std::uint32_t kNameBytesMax = 63;
 inline constexpr std::uint32_t kLanesMax = 256;  // threads of one bot that publish
-inline constexpr std::uint32_t kCalibrationPairsMax = 64;
+inline constexpr std::uint32_t kCalibrationPairsMax = 160;
 
 inline constexpr std::size_t kNameTableOffset = 0x01000;
 inline constexpr std::size_t kLaneTableOffset = 0x09000;

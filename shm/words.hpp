@@ -18,6 +18,14 @@ inline constexpr std::uint8_t kOtherWord = 255;
 inline constexpr std::size_t kWordBytesMax =
     50;  // longer text is cut there and counted by the sidecar
 
+// The longest prefix of at most `bytes_max` bytes that does not end inside a UTF-8 character.
+constexpr std::string_view utf8_prefix(std::string_view text, std::size_t bytes_max) noexcept {
+  if (text.size() <= bytes_max) return text;
+  std::size_t end = bytes_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  return text.substr(0, end);
+}
+
 struct Spelling {
   std::string_view from, to;
 };
@@ -96,7 +104,7 @@ class Word {
       }
     }
     code_ = kOtherWord;
-    text_ = text.substr(0, kWordBytesMax);
+    text_ = utf8_prefix(text, kWordBytesMax);
   }
   constexpr Word(const char* text) noexcept : Word(std::string_view(text)) {}  // NOLINT
 

@@ -33,7 +33,9 @@ std::optional<std::int64_t> e8_from_string(std::string_view text) noexcept {
   for (int i = decimals < 0 ? 0 : decimals; i < 8; ++i) value *= 10;
   if (round_up) ++value;
   if (value > kMaxE8) return std::nullopt;
-  return static_cast<std::int64_t>(negative ? -value : value);
+  const auto value_e8 = static_cast<std::int64_t>(negative ? -value : value);
+  if (!is_valid_number(value_e8)) return std::nullopt;  // −(2^63−1) is the mark for invalid
+  return value_e8;
 }
 
 std::string decimal_string(int128 value, int scale) {

@@ -1,10 +1,12 @@
 // shm/base/decimal.hpp — exact decimals: int64 scaled by 1e8 ("e8"), 128 bits for products and
 // sums.
 //
-// Units     x_e8 is x·10^8. An e8 holds ±92,233,720,368.54775807; kNullE8 (INT64_MIN) means "not
-// said". Errors    What does not fit or is no number is kInvalidE8; publish refuses it. No double
-// ever touches
-//           money again once it is an e8.
+// Units     x_e8 is x·10^8. An e8 holds −92,233,720,368.54775806 … 92,233,720,368.54775807;
+//           kNullE8 (INT64_MIN) means "not said".
+//
+// Errors    What does not fit or is no number is kInvalidE8; publish refuses it. No double ever
+//           touches money again once it is an e8.
+//
 // Rounding  Half away from zero, once, where a number leaves (a column, a JSON number).
 #pragma once
 
