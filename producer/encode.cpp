@@ -1,6 +1,5 @@
 // Records with texts: what a bot says → body, texts, metadata, contiguous on the stack → Lane
 // lines.
-#include <algorithm>
 #include <cstring>
 
 #include "ddt/telemetry.hpp"
@@ -16,19 +15,17 @@ class Payload {
   explicit Payload(const Body& body) noexcept { std::memcpy(bytes_, &body, sizeof body); }
 
   std::uint8_t text(std::string_view value, std::size_t bytes_max) noexcept {
-    const std::size_t bytes = std::min(value.size(), bytes_max);
-    std::memcpy(bytes_ + used_, value.data(), bytes);
-    used_ += bytes;
-    return static_cast<std::uint8_t>(bytes);
+    value = utf8_prefix(value, bytes_max);
+    append(value);
+    return static_cast<std::uint8_t>(value.size());
   }
-  // Metadata too long is left off and counted; the Record is kept.
-  std::uint16_t metadata(std::string_view value, LaneWriter& lane) noexcept {
+  // Metadata too long is left off; counted once the Record, which is kept, is published.
+  std::uint16_t metadata(std::string_view value) noexcept {
     if (value.size() > kMetadataBytesMax) {
-      lane.count_metadata_left_off();
+      is_metadata_left_off_ = true;
       return 0;
     }
-    std::memcpy(bytes_ + used_, value.data(), value.size());
-    used_ += value.size();
+    append(value);
     return static_cast<std::uint16_t>(value.size());
   }
   // The body again, now that it knows the lengths.
@@ -36,9 +33,17 @@ class Payload {
 
   const void* data() const noexcept { return bytes_; }
   std::size_t size() const noexcept { return used_; }
+  bool is_metadata_left_off() const noexcept { return is_metadata_left_off_; }
 
  private:
+  void append(std::string_view value) noexcept {
+    if (value.empty()) return;  // its data() may be null
+    std::memcpy(bytes_ + used_, value.data(), value.size());
+    used_ += value.size();
+  }
+
   std::size_t used_ = sizeof(Body);
+  bool is_metadata_left_off_ = false;
   std::byte bytes_[kPayloadBytesMax];
 };
 
@@ -51,8 +56,10 @@ template <typename Body>
 Published publish_payload(LaneWriter& lane, Speaker speaker, std::int64_t event_time_ns,
                           Payload<Body>& payload, const Body& body) noexcept {
   payload.set_body(body);
-  return to_published(lane.try_publish(stamp_of(Body::kKind, speaker, event_time_ns),
-                                       payload.data(), payload.size()));
+  const Publish result = lane.try_publish(stamp_of(Body::kKind, speaker, event_time_ns),
+                                          payload.data(), payload.size());
+  if (payload.is_metadata_left_off() && result == Publish::ok) lane.count_metadata_left_off();
+  return to_published(result);
 }
 
 bool can_speak(Speaker speaker, std::int64_t event_time_ns) noexcept {
@@ -88,7 +95,7 @@ Published publish_record(LaneWriter& lane, Speaker speaker, const Signal& signal
   body.text_bytes[2] = payload.text(signal.reason, kWordBytesMax);
   body.text_bytes[3] = payload.text(signal.direction.other_text(), kWordBytesMax);
   body.text_bytes[4] = payload.text(signal.fate.other_text(), kWordBytesMax);
-  body.metadata_bytes = payload.metadata(signal.metadata, lane);
+  body.metadata_bytes = payload.metadata(signal.metadata);
   return publish_payload(lane, speaker, signal.event_time_ns, payload, body);
 }
 
@@ -118,7 +125,7 @@ Published publish_record(LaneWriter& lane, Speaker speaker, const Order& order) 
   body.text_bytes[4] = payload.text(order.order_type.other_text(), kWordBytesMax);
   body.text_bytes[5] = payload.text(order.side.other_text(), kWordBytesMax);
   body.text_bytes[6] = payload.text(order.status.other_text(), kWordBytesMax);
-  body.metadata_bytes = payload.metadata(order.metadata, lane);
+  body.metadata_bytes = payload.metadata(order.metadata);
   return publish_payload(lane, speaker, order.event_time_ns, payload, body);
 }
 
@@ -160,7 +167,7 @@ Published publish_record(LaneWriter& lane, Speaker speaker, const Trade& trade) 
   body.text_bytes[5] = payload.text(trade.side.other_text(), kWordBytesMax);
   body.text_bytes[6] = payload.text(trade.exit_reason.other_text(), kWordBytesMax);
   body.text_bytes[7] = payload.text(trade.direction.other_text(), kWordBytesMax);
-  body.metadata_bytes = payload.metadata(trade.metadata, lane);
+  body.metadata_bytes = payload.metadata(trade.metadata);
   return publish_payload(lane, speaker, trade.event_time_ns, payload, body);
 }
 
@@ -181,7 +188,7 @@ Published publish_record(LaneWriter& lane, Speaker speaker, const Equity& equity
                   .reserved = 0,
                   .metadata_bytes = 0};
   Payload payload(body);
-  body.metadata_bytes = payload.metadata(equity.metadata, lane);
+  body.metadata_bytes = payload.metadata(equity.metadata);
   return publish_payload(lane, speaker, equity.event_time_ns, payload, body);
 }
 
@@ -205,7 +212,7 @@ Published publish_record(LaneWriter& lane, Speaker speaker, const Position& posi
   Payload payload(body);
   body.text_bytes[0] = payload.text(position.symbol, kSymbolBytesMax);
   body.text_bytes[1] = payload.text(position.side.other_text(), kWordBytesMax);
-  body.metadata_bytes = payload.metadata(position.metadata, lane);
+  body.metadata_bytes = payload.metadata(position.metadata);
   return publish_payload(lane, speaker, position.event_time_ns, payload, body);
 }
 
@@ -222,7 +229,7 @@ Published publish_record(LaneWriter& lane, Speaker speaker, const RateLimit& rat
                      .metadata_bytes = 0,
                      .reserved2 = {}};
   Payload payload(body);
-  body.metadata_bytes = payload.metadata(rate_limit.metadata, lane);
+  body.metadata_bytes = payload.metadata(rate_limit.metadata);
   return publish_payload(lane, speaker, rate_limit.event_time_ns, payload, body);
 }
 
@@ -244,7 +251,7 @@ Published publish_record(LaneWriter& lane, Speaker speaker, const Health& health
                   .reserved = {}};
   Payload payload(body);
   body.text_bytes[0] = payload.text(health.status.other_text(), kWordBytesMax);
-  body.metadata_bytes = payload.metadata(health.metadata, lane);
+  body.metadata_bytes = payload.metadata(health.metadata);
   return publish_payload(lane, speaker, health.event_time_ns, payload, body);
 }
 
@@ -256,7 +263,7 @@ Published publish_record(LaneWriter& lane, Speaker speaker, const ErrorReport& e
   body.text_bytes[0] = payload.text(error.code, kWordBytesMax);
   body.text_bytes[1] = payload.text(error.text, kErrorTextBytesMax);
   body.text_bytes[2] = payload.text(error.severity.other_text(), kWordBytesMax);
-  body.metadata_bytes = payload.metadata(error.metadata, lane);
+  body.metadata_bytes = payload.metadata(error.metadata);
   return publish_payload(lane, speaker, error.event_time_ns, payload, body);
 }
 

@@ -25,8 +25,9 @@ class TelemetryCore {
                                                         : std::string(options.directory),
                  .profile_id = options.profile_id,
                  .lane_lines = options.lane_lines} {
+    names_.reserve(kNamesMax);
     names_.emplace_back("");
-    script_ = name(options.script_name);
+    script_ = name(utf8_prefix(options.script_name, kWordBytesMax));
     overflow_ = name("__overflow__");
   }
 
@@ -35,12 +36,13 @@ class TelemetryCore {
 
   std::uint16_t name(std::string_view text) {
     const std::lock_guard lock(mutex_);
-    text = text.substr(0, kNameBytesMax);
+    text = utf8_prefix(text, kNameBytesMax);
     const auto known = std::find(names_.begin(), names_.end(), text);
     if (known != names_.end()) return static_cast<std::uint16_t>(known - names_.begin());
     if (names_.size() >= kNamesMax) return overflow_;
+    std::string copy(text);  // allocates before the Segment knows: the indices must stay the same
     if (segment_ && !segment_->add_name(text)) return overflow_;
-    names_.emplace_back(text);
+    names_.push_back(std::move(copy));
     return static_cast<std::uint16_t>(names_.size() - 1);
   }
 
@@ -58,9 +60,9 @@ class TelemetryCore {
       status_ = lane.error().message;
       return nullptr;
     }
-    lanes_.push_back(*lane);
+    lanes_.push_back({*lane});
     free_lanes_.reserve(lanes_.size());  // giving a Lane back must not allocate
-    return &lanes_.back();
+    return &lanes_.back().writer;
   }
 
   void give_back(LaneWriter* lane) noexcept {
@@ -74,7 +76,7 @@ class TelemetryCore {
   }
   bool is_attached() {
     const std::lock_guard lock(mutex_);
-    return segment_.has_value();
+    return segment_.has_value() && !lanes_.empty();
   }
   std::string status_text() {
     const std::lock_guard lock(mutex_);
@@ -96,15 +98,21 @@ class TelemetryCore {
   std::uint64_t generation() const noexcept { return generation_; }
 
  private:
+  // 128, not 64: the adjacent-line prefetcher pulls lines in pairs, and the writers of two threads
+  // lie side by side.
+  struct alignas(2 * kLineBytes) ThreadWriter {
+    LaneWriter writer;
+  };
+
   bool make_segment() {
-    auto segment = SegmentWriter::create(options_);
+    SegmentWriter::Options options = options_;
+    options.names.assign(names_.begin() + 1, names_.end());  // the same indices as before
+    options.script_name = script_;
+    auto segment = SegmentWriter::create(options);
     if (!segment) {
       status_ = segment.error().message;
       return false;
     }
-    for (std::size_t i = 1; i < names_.size(); ++i)
-      segment->add_name(names_[i]);  // the same indices as before
-    segment->set_script_name(script_);
     segment_.emplace(std::move(*segment));
     status_.clear();
     return true;
@@ -114,7 +122,7 @@ class TelemetryCore {
   const SegmentWriter::Options options_;
   std::mutex mutex_;
   std::optional<SegmentWriter> segment_;
-  std::deque<LaneWriter> lanes_;  // addresses stay: threads hold pointers
+  std::deque<ThreadWriter> lanes_;  // addresses stay: threads hold pointers
   std::vector<LaneWriter*> free_lanes_;
   std::vector<std::string> names_;
   std::uint16_t script_ = 0, overflow_ = 0;
@@ -170,19 +178,32 @@ std::shared_ptr<TelemetryCore> register_core(const TelemetryOptions& options) {
   Registry& r = registry();
   const std::lock_guard lock(r.mutex);
   std::erase_if(r.cores, [](const auto& weak) { return weak.expired(); });
+  r.held_for_fork.reserve(r.cores.size() + 1);  // fork itself must not fail in our handler
   r.cores.push_back(core);
   return core;
 }
+
+// What this thread may do about its leases. Outlives them: statics and other thread-locals may
+// publish while the thread is being taken down, a signal handler while it claims.
+enum class Leasing : std::uint8_t { possible, under_way, over };
+constinit thread_local Leasing t_leasing = Leasing::possible;
 
 // The Lanes this thread holds, one per Telemetry; given back when the thread ends.
 class ThreadLeases {
  public:
   ~ThreadLeases() {
+    t_leasing = Leasing::over;
     t_thread_lane = {};
-    for (const Lease& lease : leases_) {
-      if (lease.writer != nullptr && lease.generation == lease.core->generation())
-        lease.core->give_back(lease.writer);
-    }
+    for (const Lease& lease : leases_) end(lease);
+  }
+
+  // The Telemetry is gone: its Segment goes with the last lease.
+  void drop(const std::shared_ptr<TelemetryCore>& core) noexcept {
+    std::erase_if(leases_, [&](const Lease& lease) {
+      if (lease.core != core) return false;
+      end(lease);
+      return true;
+    });
   }
 
   LaneWriter* lane_of(const std::shared_ptr<TelemetryCore>& core) {
@@ -203,6 +224,10 @@ class ThreadLeases {
     LaneWriter* writer;                   // nullptr: none to be had; not tried again by this thread
     std::uint64_t generation;
   };
+  static void end(const Lease& lease) noexcept {
+    if (lease.writer != nullptr && lease.generation == lease.core->generation())
+      lease.core->give_back(lease.writer);
+  }
   static Lease acquire(const std::shared_ptr<TelemetryCore>& core) {
     return {core, core->acquire_lane(), core->generation()};
   }
@@ -229,6 +254,7 @@ Telemetry::Telemetry(const TelemetryOptions& options) noexcept {
 
 Telemetry::~Telemetry() {
   if (detail::t_thread_lane.instance == instance_) detail::t_thread_lane = {};
+  if (core_ && detail::t_leasing == detail::Leasing::possible) detail::t_leases.drop(core_);
 }
 
 bool Telemetry::is_attached() const noexcept { return core_ && core_->is_attached(); }
@@ -255,13 +281,17 @@ std::uint32_t Telemetry::lane_lines() const noexcept {
 }
 
 LaneWriter* Telemetry::attach_this_thread() const noexcept {
+  using detail::Leasing;
+  if (detail::t_leasing != Leasing::possible) return nullptr;
+  detail::t_leasing = Leasing::under_way;
+  LaneWriter* lane = nullptr;
   try {
-    detail::t_thread_lane = {instance_, detail::t_leases.lane_of(core_)};
-    return detail::t_thread_lane.writer;
+    lane = detail::t_leases.lane_of(core_);
   } catch (...) {  // out of memory: this thread stays detached
-    detail::t_thread_lane = {instance_, nullptr};
-    return nullptr;
   }
+  detail::t_thread_lane = {instance_, lane};
+  detail::t_leasing = Leasing::possible;
+  return lane;
 }
 
 }  // namespace ddt

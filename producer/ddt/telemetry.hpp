@@ -9,15 +9,15 @@
 //                 .status = "new", .quantity_e8 = ddt::e8_from_int(10)});
 //
 // Threads   Telemetry may be shared by all threads of a process; each publishing thread has its own
-// Lane.
-//           attach_thread() claims it; a thread that did not pays on its first publish, the only
-//           one that may make system calls. Collectors are small values: copy them.
+//           Lane. attach_thread() claims it; a thread that did not pays on its first publish, the
+//           only one that may make system calls. Collectors are small values: copy them. A signal
+//           handler may publish where the thread it interrupts is attached.
 // Units     *_e8: decimal·10^8 (e8_from_double, e8_from_int, e8_from_string); kNullE8 = not said.
 //           *_time_ns: nanoseconds since 1970 UTC; kNoTime = not said (event_time: now).
 // Errors    publish never throws, blocks, allocates or logs. It answers Published: ok, or why not;
-// what is
-//           refused is counted and shows up in the ledger. Where there is no Segment (no room, no
-//           permission, disabled) Telemetry is detached, status() says why, and the bot goes on.
+//           what is refused is counted and shows up in the ledger. Where there is no Segment (no
+//           room, no permission, disabled) Telemetry is detached, status_text() says why, and the
+//           bot goes on.
 // Fork      A child has no Segment until its first publish, which makes one of its own.
 #pragma once
 
@@ -54,9 +54,9 @@ struct TelemetryOptions {
 
 using NameId = std::uint16_t;  // a registered name (endpoint, metric); 0 = the empty name
 
-// ── what a bot can say
-// ───────────────────────────────────────────────────────────────────────────── Every struct:
-// event_time_ns optional (now), metadata optional: a JSON object of at most 1,024 bytes.
+// ── what a bot can say ───────────────────────────────────────────────────────────────────────────
+// Every struct: event_time_ns optional (now), metadata optional: a JSON object of at most 1,024
+// bytes.
 
 struct Signal {
   std::string_view signal_id, symbol;
@@ -160,8 +160,7 @@ struct Metric {
   std::int64_t event_time_ns = kNoTime;
 };
 
-// ── the publishing side
-// ────────────────────────────────────────────────────────────────────────────
+// ── the publishing side ──────────────────────────────────────────────────────────────────────────
 
 namespace detail {
 
@@ -220,8 +219,7 @@ inline RecordStamp stamp_of(RecordKind kind, Speaker speaker, std::int64_t event
 }
 
 inline Published refuse(LaneWriter& lane) noexcept {
-  lane.count_refused();
-  return Published::invalid;
+  return lane.count_refused() ? Published::invalid : Published::reentrant;
 }
 
 inline Published publish_record(LaneWriter& lane, Speaker speaker,
