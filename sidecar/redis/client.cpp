@@ -25,8 +25,7 @@ timeval timeval_of(std::chrono::milliseconds duration) {
           .tv_usec = static_cast<suseconds_t>(duration.count() % 1000 * 1000)};
 }
 
-// hiredis writes with write(2): a server that went away would kill us. A handler someone installed
-// stays.
+// hiredis writes with write(2): a server that went away would kill us. A handler of others stays.
 void ignore_sigpipe() {
   struct sigaction current {};
   if (sigaction(SIGPIPE, nullptr, &current) == 0 && (current.sa_flags & SA_SIGINFO) == 0 &&
@@ -44,8 +43,7 @@ Reply* slot_of(const redisReadTask* task) noexcept {
   return &parent->items[static_cast<std::size_t>(task->idx)];
 }
 
-// A null pointer is an error to hiredis: the connection dies, which is what a reply too large
-// deserves.
+// A null pointer is an error to hiredis: the connection dies, as it should of a reply too large.
 void* create_string(const redisReadTask* task, char* text, std::size_t bytes) noexcept try {
   Reply* reply = slot_of(task);
   reply->kind = task->type == REDIS_REPLY_ERROR    ? Reply::Kind::error

@@ -1,13 +1,11 @@
-// sidecar/redis/client.hpp — the one door to hiredis: connections, commands, replies,
-// subscriptions.
+// sidecar/redis/client.hpp — the one door to hiredis: connections, commands, subscriptions.
 //
 // Threads   A Client or Subscriber belongs to one thread at a time. Move-only.
 // Errors    I/O: is_retryable, and the object is dead (is_open() false): make a new one with
-// connect(),
-//           which sets timeouts, AUTH and SELECT again. An error reply: not retryable, the object
-//           lives.
-// Limits    A reply larger than kReplyBytesMax, or an array longer than kReplyItemsMax, is an I/O
-// error. Signals   connect() ignores SIGPIPE for the process, unless someone handles it already.
+//           connect(), which sets timeouts, AUTH and SELECT again. An error reply: not retryable,
+//           the object lives.
+// Limits    A reply beyond kReplyBytesMax, or an array beyond kReplyItemsMax, is an I/O error.
+// Signals   connect() ignores SIGPIPE for the process, unless someone handles it already.
 #pragma once
 
 #include <chrono>
@@ -26,8 +24,7 @@ namespace ddt::redis {
 
 inline constexpr std::size_t kReplyBytesMax = 256U << 20;  // a page of the journal is far smaller
 inline constexpr std::size_t kReplyItemsMax = 1U << 20;
-inline constexpr std::size_t kPendingMessagesMax =
-    65'536;  // that arrive while a subscribe is confirmed
+inline constexpr std::size_t kPendingMessagesMax = 65'536;  // while a subscribe is confirmed
 
 struct ConnectOptions {
   std::string host = "127.0.0.1";

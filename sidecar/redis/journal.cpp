@@ -41,8 +41,7 @@ std::string_view name_of(LiveCommand::Kind kind) noexcept {
   return "plain";
 }
 
-// An error reply of a script of ours. All but a fence taken and a key of another type may pass with
-// time.
+// An error reply of a script of ours. All but a key of another type may pass with time.
 Error script_error(const std::string& what, const std::string& text) {
   Error error{"redis: " + what + ": " + text, true, 0};
   if (text.starts_with("FENCED")) {

@@ -6,12 +6,10 @@
 //   ddt:{id}:seq       hash     profile → seq of its last update message
 //
 // Append    One Lua script: fence held? → XADD → HSET positions → live commands → PUBLISH. What
-// would
-//           make XADD or HSET fail is found before the first write, so an entry and its positions
-//           land together or not at all. A live command that fails is counted and stops nothing.
-// Fence     connect() puts a random token into the fence before it reads the positions: a command
-// of a
-//           predecessor that is still under way lands before (and is read) or is refused.
+//           would make XADD or HSET fail is found before the first write, so an entry and its
+//           positions land together or not at all. A live command that fails stops nothing.
+// Fence     connect() puts a random token into the fence, then the positions are read: a command
+//           of a predecessor that is still under way lands before (and is read) or is refused.
 // Threads   A writer, a reader and their connections belong to one thread each.
 // Errors    I/O: retryable; is_open() is false, connect again. Refused by the fence: is_fenced(), connect
 //           again too: a SET fence of our own that timed out may have landed late. Refused again and
@@ -42,10 +40,8 @@ inline constexpr std::size_t kLivePerAppendMax = 100'000;  // commands and messa
 // A write of live values, run inside the append script. kinds:
 //   plain    arguments = a whole command
 //   latest   arguments = key, value: SET with TTL, unless the stored value is of a later event time
-//   field    arguments = key, field, value: HSET with TTL, unless the field's value is of a later
-//   time
-// For latest and field the value begins with {"event_time_ns":"<event_time_ns>" (live.hpp makes it
-// so).
+//   field    arguments = key, field, value: HSET with TTL, unless the field's value is of a later one
+// For latest and field the value begins with {"event_time_ns":"<event_time_ns>" (live.cpp).
 struct LiveCommand {
   enum class Kind : std::uint8_t { plain, latest, field };
   Kind kind = Kind::plain;
@@ -86,8 +82,7 @@ bool is_fenced(const Error& error) noexcept;
 
 class JournalWriter {
  public:
-  // Connects, takes the fence, loads the script. Read acknowledged_positions() before the first
-  // append.
+  // Connects and takes the fence. Read acknowledged_positions() before the first append.
   static Result<JournalWriter> connect(const ConnectOptions& options, const SidecarKeys& keys);
 
   // A field that is no Lane or no number is left out: that Lane is drained again from its commit.
@@ -139,8 +134,7 @@ class JournalReader {
  public:
   static Result<JournalReader> connect(const ConnectOptions& options, const SidecarKeys& keys);
 
-  // Entries after id, oldest first, until max_count or max_bytes are reached; at least one if there
-  // is one.
+  // Entries after id, oldest first, at most max_count and max_bytes; one may be larger than that.
   Result<JournalPage> read_after(std::string_view id, std::size_t max_count, std::size_t max_bytes);
 
   Result<std::string> last_id();  // kJournalStart when there never was an entry

@@ -1,5 +1,4 @@
-// sidecar/redis/scripts.hpp — the Lua that runs inside Redis, where several keys must change as
-// one.
+// sidecar/redis/scripts.hpp — the Lua that runs inside Redis, where several keys change as one.
 #pragma once
 
 #include <string>
@@ -112,8 +111,7 @@ return removed
 )lua"};
 
 // KEYS  journal · ARGV  id, entries at most, bytes at most
-// Gives {last id ever, (id, bytes)…}; the last id only where there is nothing to read (''
-// otherwise).
+// Gives {last id ever, (id, bytes)…}; the last id only where there is nothing to read, else ''.
 inline constexpr Script kReadScript{R"lua(
 local reply, id, bytes = {''}, ARGV[1], 0
 local count_max, bytes_max = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -140,8 +138,7 @@ end
 return reply
 )lua"};
 
-// KEYS  journal · Gives {length, bytes, first id, last id, now in ms}; the entries themselves stay
-// there.
+// KEYS  journal · Gives {length, bytes, first id, last id, now in ms}; the entries stay there.
 inline constexpr Script kStatsScript{R"lua(
 local now = redis.call('TIME')
 local now_ms = string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000))

@@ -40,8 +40,7 @@ std::filesystem::path temporary_directory() {
   return path;
 }
 
-// fork and exec without a shell. The server ends with the thread that started it, however that
-// ends.
+// fork and exec without a shell. The server ends with the thread that started it.
 pid_t spawn(const std::vector<std::string>& command, const std::filesystem::path& log) {
   std::vector<char*> arguments;
   for (const std::string& argument : command)
