@@ -87,7 +87,7 @@ std::optional<Error> finish(std::string_view name, Migration& migration) {
   Step& step = migration.steps.back();
   std::string_view statement = trimmed(step.statement);
   if (step.done_when.empty()) return problem(name, "no condition for step: " + step.what);
-  if (statement.find(';') != statement.size() - 1)  // also where there is no statement at all
+  if (statement.empty() || statement.find(';') != statement.size() - 1)
     return problem(name, "not exactly one statement in step: " + step.what);
   statement.remove_suffix(1);
   step.statement = std::string(statement);
