@@ -440,6 +440,7 @@ def ranges_of(oracle, figures):
     exits = sorted({row["exit_time_us"] for row in figures.trades})
     if len(exits) >= 3:
         ranges.append(("from a trade up to another", exits[len(exits) // 3], exits[-1]))
+    ranges.append(("nothing in it", everything[1], everything[1] + 24 * recompute.HOUR_US))
     return ranges
 
 
