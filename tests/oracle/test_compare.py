@@ -389,7 +389,7 @@ class Compare(unittest.TestCase):
                 def change(body, name=name):
                     entry = body if isinstance(body, dict) else \
                         next(e for e in body if e["script_name"] == "order_monitor")
-                    entry[name] = entry[name] * D("1.03") + D(1) if "_p9" in name else (entry[name] or 0) + TINY
+                    entry[name] = (entry[name] or 0) * D("1.03") + D(1) if "_p9" in name else (entry[name] or 0) + TINY
                 self.spoilt_reply(path, change, name)
                 self.spoilt_reply(path, lambda body, n=name:
                                   [e.pop(n) for e in (body if isinstance(body, list) else [body])], "not there")
