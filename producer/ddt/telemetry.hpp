@@ -45,9 +45,9 @@ enum class Published : std::uint8_t {
 };
 
 struct TelemetryOptions {
-  std::int32_t profile_id = 0;      // 1 … 2147483647; the profile of collectors made without one
-  std::string_view script_name;     // up to 50 bytes: "order_monitor", …
-  std::string_view directory = {};  // default: $DDT_DIR, else /dev/shm/ddt
+  std::int32_t profile_id = 0;  // 1 … 2147483647; the profile of collectors made without one
+  std::string_view script_name = {};             // up to 50 bytes: "order_monitor", …
+  std::string_view directory = {};               // default: $DDT_DIR, else /dev/shm/ddt
   std::uint32_t lane_lines = kLaneLinesDefault;  // 64-byte lines per Lane, a power of two
   bool enabled = true;                           // false: every publish is a no-op
 };
@@ -59,8 +59,8 @@ using NameId = std::uint16_t;  // a registered name (endpoint, metric); 0 = the 
 // bytes.
 
 struct Signal {
-  std::string_view signal_id, symbol;
-  Direction direction;
+  std::string_view signal_id = {}, symbol = {};
+  Direction direction = {};
   std::int64_t bar_strength_e8 = kNullE8;
   std::int64_t close_price_e8 = kNullE8;  // of the underlying
   std::int64_t candle_size_e8 = kNullE8, volume_e8 = kNullE8;
@@ -71,10 +71,10 @@ struct Signal {
 };
 
 struct Order {
-  std::string_view order_id, parent_order_id = {}, signal_id = {}, symbol;
-  OrderType order_type;
-  Side side;
-  OrderStatus status;
+  std::string_view order_id = {}, parent_order_id = {}, signal_id = {}, symbol = {};
+  OrderType order_type = {};
+  Side side = {};
+  OrderStatus status = {};
   std::int64_t quantity_e8 = kNullE8, filled_quantity_e8 = kNullE8;
   std::int64_t limit_price_e8 = kNullE8, filled_price_e8 = kNullE8;
   std::int64_t api_latency_ns = kNoTime;  // of the call that told us
@@ -84,17 +84,17 @@ struct Order {
 
 // One closing of (part of) a position, published once, by whoever closed it.
 struct Trade {
-  std::string_view symbol;
-  TradeType trade_type;
-  Side side;  // of the entry: buy = long. Never derived from direction.
+  std::string_view symbol = {};
+  TradeType trade_type = {};
+  Side side = {};  // of the entry: buy = long. Never derived from direction.
   std::int64_t quantity_e8 = kNullE8;
   std::int64_t multiplier_e8 = kNullE8;  // not said: 100 for an OCC option symbol, else 1
   std::int64_t entry_price_e8 = kNullE8, exit_price_e8 = kNullE8;
   std::int64_t reference_price_e8 = kNullE8;  // of the traded instrument when the decision was made
   std::int64_t fees_e8 = 0;
   std::int64_t entry_time_ns = kNoTime, exit_time_ns = kNoTime;  // exit not said: the event time
-  ExitReason exit_reason;
-  Direction direction;
+  ExitReason exit_reason = {};
+  Direction direction = {};
   std::int64_t bar_strength_e8 = kNullE8, candle_size_e8 = kNullE8;
   std::string_view trade_id = {}, order_id = {}, signal_id = {};
   std::int64_t event_time_ns = kNoTime;
@@ -112,8 +112,8 @@ struct Equity {
 };
 
 struct Position {
-  std::string_view symbol;
-  Side side;
+  std::string_view symbol = {};
+  Side side = {};
   std::int64_t quantity_e8 = kNullE8, average_entry_e8 = kNullE8, current_price_e8 = kNullE8;
   std::int64_t market_value_e8 = kNullE8, unrealized_pnl_e8 = kNullE8;
   std::int64_t event_time_ns = kNoTime;
@@ -128,7 +128,7 @@ struct RateLimit {
 };
 
 struct Health {
-  HealthStatus status;
+  HealthStatus status = {};
   std::int64_t error_count = 0, warning_count = 0;  // since start
   std::int64_t cpu_usage_pct_e8 = kNullE8, memory_usage_mb_e8 = kNullE8;
   std::int64_t expected_interval_s = -1;  // how often this script reports; -1 = not said
@@ -138,8 +138,8 @@ struct Health {
 
 struct ErrorReport {
   Severity severity = "error";
-  std::string_view code;  // up to 50 bytes
-  std::string_view text;  // up to 200 bytes, cut there
+  std::string_view code = {};  // up to 50 bytes
+  std::string_view text = {};  // up to 200 bytes, cut there
   std::int64_t event_time_ns = kNoTime;
   std::string_view metadata = {};
 };
