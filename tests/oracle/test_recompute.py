@@ -352,6 +352,11 @@ class Orders(unittest.TestCase):
         self.assertEqual((first["total_orders"], first["filled_orders"], first["canceled_orders"]), (1, 0, 0))
         self.assertEqual((second["total_orders"], second["filled_orders"], second["conversion_rate"]), (0, 1, D(100)))
 
+    def test_a_status_counts_from_its_first_sighting(self):
+        answer = self.answer(order("a", "filled", "15:01:00"), order("a", "filled", "14:59:00"),
+                             span=(parse_time_us(at("14:00:00")), parse_time_us(at("15:00:00"))))
+        self.assertEqual((answer["total_orders"], answer["filled_orders"]), (1, 1))
+
     def test_the_child_may_be_read_before_its_parent(self):
         answer = self.answer(order("b", "filled", "14:31:00", parent_order_id="a", order_type="market"),
                              order("a", "canceled", "14:30:30"), order("a", "new", "14:30:00"))
