@@ -30,6 +30,7 @@ class ByteWriter {
   void varint(std::uint64_t value);
   void zigzag(std::int64_t value);
   void i128(int128 value);
+  void nullable(std::int64_t value);
   void boolean(bool value) { u8(value ? 1 : 0); }
   void text(std::string_view value);                        // with its length
   void raw(std::string_view value) { out_.append(value); }  // without
@@ -47,6 +48,7 @@ class ByteReader {
   std::uint64_t varint() noexcept;
   std::int64_t zigzag() noexcept;
   int128 i128() noexcept;
+  std::int64_t nullable() noexcept;
   bool boolean() noexcept;  // anything but 0 and 1 is an error
   std::string text() { return std::string(text_view()); }
   std::string_view text_view() noexcept;  // into the input

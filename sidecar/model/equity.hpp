@@ -128,15 +128,20 @@ class DrawdownFold {
   std::int64_t peak_e8() const noexcept { return peak_e8_; }
 
  private:
-  void drop(std::int64_t peak_e8, std::int64_t peak_ns, std::int64_t low_e8,
-            std::int64_t low_ns) noexcept;
-  void drop_inside(const EquityMinute& minute, std::int64_t high_e8, std::int64_t low_e8) noexcept;
+  struct Point {
+    std::int64_t level_e8, time_ns;
+  };
+  void drop(const Point& from, const Point& to) noexcept;
+  void drop_inside(const EquityMinute& minute) noexcept;
+  void follow_underwater(const Point& high, const Point& low, const Point& close) noexcept;
   std::int64_t level_of(int128 equity_e8) noexcept;
 
   bool has_level_ = false, has_minute_ = false;
   std::int64_t peak_e8_ = 0, peak_time_ns_ = kNoTime;
-  std::int64_t level_e8_ = 0, level_time_ns_ = kNoTime;
-  int128 flow_e8_ = 0;  // Σ cash flow of the minutes before
+  std::int64_t level_e8_ = 0;
+  bool is_under_ = false;                       // below the peak since …
+  std::int64_t underwater_since_ns_ = kNoTime;  // … the last time at it
+  int128 flow_e8_ = 0;                          // Σ cash flow of the minutes before
   Drawdown result_;
 };
 

@@ -15,7 +15,7 @@
 
 namespace ddt::model {
 
-inline constexpr std::size_t kJsonDepthMax = 32;
+inline constexpr std::size_t kJsonDepthMax = 30;  // MariaDB's JSON_VALID ends at 32
 
 // Writes one JSON value; commas are its business. Text that is not UTF-8 gets U+FFFD for each bad
 // byte, so the output always parses.
@@ -49,6 +49,8 @@ class JsonWriter {
 
  private:
   void separate();
+  JsonWriter& open(char bracket);
+  JsonWriter& close(char bracket);
 
   std::string out_;
   bool needs_comma_ = false;
@@ -91,6 +93,7 @@ class JsonValue {
   std::int64_t e8_or(std::string_view name, std::int64_t fallback = kNullE8) const noexcept;
 
   std::string to_json() const;
+  void write(JsonWriter& writer) const;
 
  private:
   friend class JsonBuilder;
@@ -101,7 +104,8 @@ class JsonValue {
   std::vector<JsonValue> items_;
 };
 
-// One JSON object, valid UTF-8, within the depth limit: what metadata must be.
+// One JSON object, valid UTF-8, within the depth limit, numbers within a double's range: what metadata
+// must be for MySQL and MariaDB to store it.
 bool is_json_object(std::string_view text);
 
 }  // namespace ddt::model

@@ -21,6 +21,9 @@
 
 namespace ddt::model {
 
+// Samples one decoded Summary may claim: with it the sums of any number of them stay within 128 bits.
+inline constexpr std::uint64_t kSamplesMax = std::uint64_t{1} << 48;
+
 // Distribution of int64 values in log buckets, after DDSketch (Masson, Rim, Lee, VLDB 2019) but
 // with whole bounds: bucket i holds [first(i), first(i+1)) and stands for s(i) =
 // floor(1.01·first(i)), and the next begins above floor(s(i)/0.99). So |s − x| <= x/100 holds

@@ -53,6 +53,8 @@ TradeRow row_of(const TradeEvent& event, const SegmentId& segment_id = {}, std::
 
 // Scale 1e24.
 std::optional<int128> pnl_unrounded(const TradeRow& row) noexcept;
+// What the figures count: the same, or the stored column where the raw ones define none.
+std::optional<int128> counted_pnl_unrounded(const TradeRow& row) noexcept;
 
 // The derived columns, each rounded once; nullopt is NULL: undefined, or too large for the column.
 std::optional<int128> pnl_e8(const TradeRow& row) noexcept;  // DECIMAL(30,8)
@@ -114,7 +116,7 @@ std::vector<Figure> breakout_figures(const TradeSummary& trades);
 // Those of section 3: total_trades, winning_trades, losing_trades, flat_trades, closed_trade_pnl,
 // fees, avg_pnl, win_rate, gross_profit, gross_loss, profit_factor, avg_win, avg_loss, largest_win,
 // largest_loss, payoff_ratio, expectancy, duration_avg, duration_p50, duration_p95 (s), sqn.
-// Reasons: no_trades, no_wins, no_losses, no_reference_price, no_durations, too_few_trades,
+// Reasons: no_trades, no_pnl (no trade has one), no_wins, no_losses, no_reference_price, no_durations, too_few_trades,
 // zero_variance, overflow. Percent is 0–100. Denominators are the trades whose pnl is defined.
 std::vector<Figure> trade_figures(const TradeSummary& trades);
 

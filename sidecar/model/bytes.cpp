@@ -1,0 +1,148 @@
+#include "sidecar/model/bytes.hpp"
+
+#include <array>
+#include <limits>
+
+namespace ddt::model {
+namespace {
+
+constexpr std::array<std::uint32_t, 256> crc_table() {
+  constexpr std::uint32_t kReversedPolynomial = 0x82F63B78;
+  std::array<std::uint32_t, 256> table{};
+  for (std::uint32_t i = 0; i < table.size(); ++i) {
+    std::uint32_t crc = i;
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? kReversedPolynomial : 0);
+    table[i] = crc;
+  }
+  return table;
+}
+
+constexpr std::array<std::uint32_t, 256> kCrcTable = crc_table();
+
+constexpr std::uint64_t fold(std::int64_t value) {
+  return (static_cast<std::uint64_t>(value) << 1) ^ (value < 0 ? ~std::uint64_t{0} : 0);
+}
+
+constexpr std::int64_t unfold(std::uint64_t folded) {
+  return static_cast<std::int64_t>((folded >> 1) ^ (std::uint64_t{0} - (folded & 1)));
+}
+
+}  // namespace
+
+void ByteWriter::varint(std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7) u8(static_cast<std::uint8_t>(value | 0x80));
+  u8(static_cast<std::uint8_t>(value));
+}
+
+void ByteWriter::zigzag(std::int64_t value) { varint(fold(value)); }
+
+void ByteWriter::nullable(std::int64_t value) { varint(fold(value) + 1); }
+
+void ByteWriter::i128(int128 value) {
+  const auto bits = static_cast<uint128>(value);
+  uint128 folded = (bits << 1) ^ (value < 0 ? ~uint128{0} : 0);
+  for (; folded >= 0x80; folded >>= 7) u8(static_cast<std::uint8_t>(folded | 0x80));
+  u8(static_cast<std::uint8_t>(folded));
+}
+
+void ByteWriter::text(std::string_view value) {
+  varint(value.size());
+  raw(value);
+}
+
+std::uint8_t ByteReader::u8() noexcept {
+  if (rest_.empty()) {
+    fail();
+    return 0;
+  }
+  const auto value = static_cast<std::uint8_t>(rest_.front());
+  rest_.remove_prefix(1);
+  return value;
+}
+
+std::uint64_t ByteReader::varint() noexcept {
+  std::uint64_t value = 0;
+  for (unsigned shift = 0; shift < 64; shift += 7) {
+    const std::uint8_t byte = u8();
+    if (shift == 63 && byte > 1) break;  // beyond 64 bits
+    value |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
+    if ((byte & 0x80) == 0) return ok_ ? value : 0;
+  }
+  fail();
+  return 0;
+}
+
+std::int64_t ByteReader::zigzag() noexcept { return unfold(varint()); }
+
+std::int64_t ByteReader::nullable() noexcept { return unfold(varint() - 1); }
+
+int128 ByteReader::i128() noexcept {
+  uint128 folded = 0;
+  for (unsigned shift = 0; shift < 128; shift += 7) {
+    const std::uint8_t byte = u8();
+    if (shift == 126 && byte > 3) break;  // beyond 128 bits
+    folded |= static_cast<uint128>(byte & 0x7F) << shift;
+    if ((byte & 0x80) == 0) {
+      if (!ok_) return 0;
+      return static_cast<int128>((folded >> 1) ^ (uint128{0} - (folded & 1)));
+    }
+  }
+  fail();
+  return 0;
+}
+
+bool ByteReader::boolean() noexcept {
+  const std::uint8_t value = u8();
+  if (value > 1) fail();
+  return ok_ && value == 1;
+}
+
+std::string_view ByteReader::text_view() noexcept {
+  const std::uint64_t length = varint();
+  if (length > rest_.size()) {
+    fail();
+    return {};
+  }
+  return raw(static_cast<std::size_t>(length));
+}
+
+std::string_view ByteReader::raw(std::size_t length) noexcept {
+  if (length > rest_.size()) {
+    fail();
+    return {};
+  }
+  const std::string_view bytes = rest_.substr(0, length);
+  rest_.remove_prefix(length);
+  return bytes;
+}
+
+std::uint32_t ByteReader::u32() noexcept {
+  const std::uint64_t value = varint();
+  if (value > std::numeric_limits<std::uint32_t>::max()) fail();
+  return ok_ ? static_cast<std::uint32_t>(value) : 0;
+}
+
+std::int32_t ByteReader::i32() noexcept {
+  const std::int64_t value = zigzag();
+  if (value > std::numeric_limits<std::int32_t>::max() ||
+      value < std::numeric_limits<std::int32_t>::min()) {
+    fail();
+  }
+  return ok_ ? static_cast<std::int32_t>(value) : 0;
+}
+
+std::size_t ByteReader::count(std::size_t bytes_each) noexcept {
+  const std::uint64_t value = varint();
+  if (value > rest_.size() / (bytes_each == 0 ? 1 : bytes_each)) fail();
+  return ok_ ? static_cast<std::size_t>(value) : 0;
+}
+
+std::uint32_t crc32c(std::string_view bytes) noexcept {
+  std::uint32_t crc = ~std::uint32_t{0};
+  for (const char c : bytes) {
+    crc = (crc >> 8) ^ kCrcTable[(crc ^ static_cast<std::uint8_t>(c)) & 0xFF];
+  }
+  return ~crc;
+}
+
+}  // namespace ddt::model

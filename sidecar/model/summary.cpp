@@ -1,0 +1,312 @@
+#include "sidecar/model/summary.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <limits>
+
+#include "sidecar/model/ratio.hpp"
+
+namespace ddt::model {
+namespace {
+
+// The buckets' first values; see the class comment for the rule. first[0] is unused: bucket 0 is zero.
+constexpr std::size_t kBoundCount = 2'051;  // buckets 1 … 2,050 reach 2^63 − 1
+
+constexpr std::uint64_t representative_of(std::uint64_t first) { return first + first / 100; }
+
+struct Bounds {
+  std::array<std::uint64_t, kBoundCount + 1> first{};
+  std::array<std::uint16_t, 65> of_width{};  // last bucket whose first value has fewer bits
+};
+
+constexpr Bounds make_bounds() {
+  Bounds bounds;
+  std::uint64_t first = 1;
+  for (std::size_t i = 1; i < kBoundCount; ++i) {
+    bounds.first[i] = first;
+    const std::uint64_t representative = representative_of(first);
+    // floor(representative / 0.99) without overflow: r + floor(r / 99).
+    first = representative + representative / 99 + 1;
+  }
+  bounds.first[kBoundCount] = first;
+  for (std::size_t i = 1; i < kBoundCount; ++i) {
+    const auto width = static_cast<std::size_t>(std::bit_width(bounds.first[i]));
+    for (std::size_t w = width + 1; w < bounds.of_width.size(); ++w) {
+      bounds.of_width[w] = static_cast<std::uint16_t>(i);
+    }
+  }
+  return bounds;
+}
+
+constexpr Bounds kBounds = make_bounds();
+static_assert(kBounds.first[kBoundCount] > (std::uint64_t{1} << 63) - 1);
+static_assert(kBounds.first[kBoundCount - 1] <= (std::uint64_t{1} << 63) - 1);
+
+std::int16_t bucket_of(std::uint64_t magnitude) {
+  if (magnitude == 0) return 0;
+  const auto width = static_cast<std::size_t>(std::bit_width(magnitude));
+  const auto* const begin = kBounds.first.begin() + 1 + kBounds.of_width[width];
+  const auto* const end = width + 1 < kBounds.of_width.size()
+                              ? kBounds.first.begin() + 1 + kBounds.of_width[width + 1]
+                              : kBounds.first.end();
+  const auto* const above = std::upper_bound(begin, end, magnitude);
+  return static_cast<std::int16_t>(above - kBounds.first.begin() - 1);
+}
+
+std::int16_t key_of(std::int64_t value) {
+  if (value >= 0) return bucket_of(static_cast<std::uint64_t>(value));
+  // −2^63 has no magnitude of its own among int64: it shares the last bucket.
+  const auto magnitude = static_cast<std::uint64_t>(
+      value == std::numeric_limits<std::int64_t>::min() ? std::numeric_limits<std::int64_t>::max()
+                                                        : -value);
+  return static_cast<std::int16_t>(-bucket_of(magnitude));
+}
+
+std::int64_t value_of(std::int16_t key) {
+  if (key == 0) return 0;
+  const std::uint64_t representative = std::min<std::uint64_t>(
+      representative_of(kBounds.first[static_cast<std::size_t>(key < 0 ? -key : key)]),
+      std::numeric_limits<std::int64_t>::max());
+  const auto value = static_cast<std::int64_t>(representative);
+  return key < 0 ? -value : value;
+}
+
+// Order in which buckets are kept: by magnitude, and of two equal ones the positive first.
+int keep_rank(std::int16_t key) { return key > 0 ? 2 * key : -2 * key - 1; }
+
+constexpr int128 kNsPerMs = 1'000'000;
+
+std::int32_t outcome_key(std::int32_t outcome) {
+  if (outcome < 0) return LatencySummary::kOutcomeBelow;
+  return std::min(outcome, LatencySummary::kOutcomeAbove);
+}
+
+void add_outcome(std::vector<std::pair<std::int32_t, std::uint64_t>>& outcomes,
+                 std::int32_t outcome, std::uint64_t times) {
+  const auto at =
+      std::lower_bound(outcomes.begin(), outcomes.end(), outcome,
+                       [](const auto& entry, std::int32_t wanted) { return entry.first < wanted; });
+  if (at != outcomes.end() && at->first == outcome) {
+    at->second += times;
+  } else {
+    outcomes.insert(at, {outcome, times});
+  }
+}
+
+}  // namespace
+
+void QuantileSketch::add(std::int64_t value, std::uint64_t times) {
+  if (times == 0) return;
+  min_ = n_ == 0 ? value : std::min(min_, value);
+  max_ = n_ == 0 ? value : std::max(max_, value);
+  n_ += times;
+  const std::int16_t key = key_of(value);
+  const auto at =
+      std::lower_bound(buckets_.begin(), buckets_.end(), key,
+                       [](const Bucket& b, std::int16_t wanted) { return b.key < wanted; });
+  if (at != buckets_.end() && at->key == key) {
+    at->count += times;
+    return;
+  }
+  buckets_.insert(at, {.key = key, .count = times});
+  if (buckets_.size() > kBucketsMax) collapse();
+}
+
+void QuantileSketch::merge(const QuantileSketch& other) {
+  if (other.n_ == 0) return;
+  min_ = n_ == 0 ? other.min_ : std::min(min_, other.min_);
+  max_ = n_ == 0 ? other.max_ : std::max(max_, other.max_);
+  n_ += other.n_;
+  std::vector<Bucket> merged;
+  merged.reserve(buckets_.size() + other.buckets_.size());
+  auto a = buckets_.cbegin();
+  auto b = other.buckets_.cbegin();
+  while (a != buckets_.cend() || b != other.buckets_.cend()) {
+    if (b == other.buckets_.cend() || (a != buckets_.cend() && a->key < b->key)) {
+      merged.push_back(*a++);
+    } else if (a == buckets_.cend() || b->key < a->key) {
+      merged.push_back(*b++);
+    } else {
+      merged.push_back({.key = a->key, .count = a->count + b->count});
+      ++a;
+      ++b;
+    }
+  }
+  buckets_ = std::move(merged);
+  if (buckets_.size() > kBucketsMax) collapse();
+}
+
+// Keeps the kBucketsMax − 1 of greatest magnitude and counts the rest as zeros. What is dropped here would
+// be dropped from any larger set too, so the order of merging does not matter.
+void QuantileSketch::collapse() {
+  std::vector<int> ranks;
+  for (const Bucket& bucket : buckets_) {
+    if (bucket.key != 0) ranks.push_back(keep_rank(bucket.key));
+  }
+  constexpr std::size_t kKept = kBucketsMax - 1;
+  int least_kept = 0;
+  if (ranks.size() > kKept) {
+    const auto nth = ranks.begin() + static_cast<std::ptrdiff_t>(ranks.size() - kKept);
+    std::nth_element(ranks.begin(), nth, ranks.end());
+    least_kept = *nth;
+  }
+  std::uint64_t zeros = 0;
+  std::vector<Bucket> kept;
+  kept.reserve(kBucketsMax);
+  for (const Bucket& bucket : buckets_) {
+    if (bucket.key == 0 || keep_rank(bucket.key) < least_kept) {
+      zeros += bucket.count;
+    } else {
+      kept.push_back(bucket);
+    }
+  }
+  if (zeros > 0) {
+    const auto at =
+        std::find_if(kept.begin(), kept.end(), [](const Bucket& b) { return b.key > 0; });
+    kept.insert(at, Bucket{.key = 0, .count = zeros});
+  }
+  buckets_ = std::move(kept);
+}
+
+std::optional<std::int64_t> QuantileSketch::quantile(std::uint32_t permille) const noexcept {
+  if (n_ == 0) return std::nullopt;
+  const uint128 scaled = static_cast<uint128>(n_) * std::min<std::uint32_t>(permille, 1'000);
+  const auto rank = static_cast<std::uint64_t>(std::max<uint128>((scaled + 999) / 1'000, 1));
+  if (rank >= n_) return max_;
+  if (rank == 1) return min_;
+  std::uint64_t below = 0;
+  for (const Bucket& bucket : buckets_) {
+    below += bucket.count;
+    if (below >= rank) return std::clamp(value_of(bucket.key), min_, max_);
+  }
+  return max_;
+}
+
+void QuantileSketch::encode(ByteWriter& writer) const {
+  writer.varint(n_);
+  if (n_ == 0) return;
+  writer.zigzag(min_);
+  writer.zigzag(max_);
+  writer.varint(buckets_.size());
+  std::int16_t previous = 0;
+  for (const Bucket& bucket : buckets_) {
+    writer.zigzag(bucket.key - previous);
+    writer.varint(bucket.count);
+    previous = bucket.key;
+  }
+}
+
+std::optional<QuantileSketch> QuantileSketch::decode(ByteReader& reader) {
+  QuantileSketch sketch;
+  sketch.n_ = reader.varint();
+  if (!reader.ok()) return std::nullopt;
+  if (sketch.n_ == 0) return sketch;
+  sketch.min_ = reader.zigzag();
+  sketch.max_ = reader.zigzag();
+  const std::size_t buckets = reader.count(2);
+  if (!reader.ok() || buckets == 0 || buckets > kBucketsMax || sketch.min_ > sketch.max_) {
+    return std::nullopt;
+  }
+  sketch.buckets_.reserve(buckets);
+  constexpr std::int64_t kKeyMax = kBoundCount - 1;
+  std::int64_t key = 0;
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < buckets; ++i) {
+    const std::int64_t step = reader.zigzag();
+    const std::uint64_t count = reader.varint();
+    // Keys grow, so that the order, and with it every search, holds.
+    if (!reader.ok() || (i > 0 && step <= 0) || step < -kKeyMax || step > 2 * kKeyMax) {
+      return std::nullopt;
+    }
+    key += step;
+    if (key > kKeyMax || count == 0 || __builtin_add_overflow(total, count, &total)) {
+      return std::nullopt;
+    }
+    sketch.buckets_.push_back({.key = static_cast<std::int16_t>(key), .count = count});
+  }
+  if (total != sketch.n_ || total > kSamplesMax) return std::nullopt;
+  return sketch;
+}
+
+void LatencySummary::add(std::int64_t duration_ns, std::int32_t outcome) {
+  durations.add(duration_ns);
+  sum_ns += duration_ns;
+  add_outcome(outcomes, outcome_key(outcome), 1);
+}
+
+void LatencySummary::merge(const LatencySummary& other) {
+  durations.merge(other.durations);
+  sum_ns += other.sum_ns;
+  for (const auto& [outcome, times] : other.outcomes) add_outcome(outcomes, outcome, times);
+}
+
+std::uint64_t LatencySummary::errors() const noexcept {
+  std::uint64_t total = 0;
+  for (const auto& [outcome, times] : outcomes) {
+    if (outcome == 0 || outcome >= 400) total += times;
+  }
+  return total;
+}
+
+std::uint64_t LatencySummary::count_of(std::int32_t outcome) const noexcept {
+  for (const auto& [code, times] : outcomes) {
+    if (code == outcome) return times;
+  }
+  return 0;
+}
+
+std::uint64_t LatencySummary::rate_limited() const noexcept { return count_of(429); }
+
+std::optional<int128> LatencySummary::avg_ms_e8() const noexcept {
+  if (n() == 0) return std::nullopt;
+  return multiply_divide(sum_ns, kE8, static_cast<int128>(n()) * kNsPerMs);
+}
+
+std::optional<int128> LatencySummary::quantile_ms_e8(std::uint32_t permille) const noexcept {
+  const auto value = durations.quantile(permille);
+  if (!value) return std::nullopt;
+  return int128{*value} * kE8 / kNsPerMs;  // exact: a nanosecond is 100 e8 of a millisecond
+}
+
+std::optional<int128> LatencySummary::min_ms_e8() const noexcept { return quantile_ms_e8(0); }
+std::optional<int128> LatencySummary::max_ms_e8() const noexcept { return quantile_ms_e8(1'000); }
+
+void LatencySummary::encode(ByteWriter& writer) const {
+  durations.encode(writer);
+  writer.i128(sum_ns);
+  writer.varint(outcomes.size());
+  for (const auto& [outcome, times] : outcomes) {
+    writer.zigzag(outcome);
+    writer.varint(times);
+  }
+}
+
+std::optional<LatencySummary> LatencySummary::decode(ByteReader& reader) {
+  auto durations = QuantileSketch::decode(reader);
+  if (!durations) return std::nullopt;
+  LatencySummary summary;
+  summary.durations = std::move(*durations);
+  summary.sum_ns = reader.i128();
+  const std::size_t outcomes = reader.count(2);
+  summary.outcomes.reserve(outcomes);
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < outcomes; ++i) {
+    const std::int32_t outcome = reader.i32();
+    const std::uint64_t times = reader.varint();
+    const bool ascends = i == 0 || outcome > summary.outcomes.back().first;
+    if (!reader.ok() || !ascends || outcome != outcome_key(outcome) || times == 0 ||
+        __builtin_add_overflow(total, times, &total)) {
+      return std::nullopt;
+    }
+    summary.outcomes.emplace_back(outcome, times);
+  }
+  const int128 sum_limit = static_cast<int128>(summary.n()) << 63;
+  if (!reader.ok() || total != summary.n() || summary.sum_ns > sum_limit ||
+      summary.sum_ns < -sum_limit) {
+    return std::nullopt;
+  }
+  return summary;
+}
+
+}  // namespace ddt::model
