@@ -15,7 +15,7 @@ import recompute
 import compare
 from harness import Failed, Stack, wait_until
 
-BOT_KILLS = int(os.environ.get("DDT_E2E_BOT_KILLS", "6"))
+BOT_KILLS = int(os.environ.get("DDT_E2E_BOT_KILLS", "5"))
 
 
 class KillBot(unittest.TestCase):

@@ -19,7 +19,7 @@ from harness import Failed, Stack, wait_until
 KILLS = int(os.environ.get("DDT_E2E_KILLS", "20"))
 PROFILES = int(os.environ.get("DDT_E2E_PROFILES", "4"))
 PROGRESS_TIMEOUT_S = 60
-BOTS_RUN_S = 0.04    # of each slice
+BOTS_RUN_S = 0.012   # of each slice
 AT_WORK_S_MAX = 0.5  # how long a sidecar works before it is killed, beyond the first sign of progress
 
 
@@ -42,15 +42,15 @@ class KillSidecar(unittest.TestCase):
         dice = random.Random(os.environ.get("DDT_E2E_SEED", "1"))
         with Stack() as stack:
             replay = stack.start_replay(harness.bars("SPY_*.csv"), profiles=PROFILES)
-            wait_until(lambda: published(stack) > 0, 30, "the first publish")
+            wait_until(lambda: published(stack) > 0, 30, "the first publish", poll_s=0.001)
+            replay.signal_group(signal.SIGSTOP)
             kills_while_pending = commits_seen = 0
             try:
                 for kill in range(KILLS):
                     before = stored(stack)
-                    replay.signal_group(signal.SIGSTOP)
                     self.let_it_work(stack, replay, dice, before)
-                    replay.signal_group(signal.SIGSTOP)
                     stack.sidecar.signal_group(signal.SIGSTOP)
+                    replay.signal_group(signal.SIGSTOP)
                     after, said = stored(stack), published(stack)
                     commits_seen += after > before
                     self.assertTrue(said > after or replay.is_running(),
@@ -68,21 +68,29 @@ class KillSidecar(unittest.TestCase):
                   file=sys.stderr)
 
     def let_it_work(self, stack, replay, dice, before):
-        """Until this sidecar has committed something (or nearly), then a random while."""
+        """Until this sidecar has committed something (three times of four) and a random while more; the bots
+        publish for a moment at its start and for a moment right before the kill."""
+        self.let_bots_publish(replay)
         deadline = time.monotonic() + PROGRESS_TIMEOUT_S
-        until = None
-        while True:
+        wants_commit, next_slice = dice.random() < 0.75, time.monotonic() + 2
+        while wants_commit and stored(stack) <= before:
             stack.sidecar.must_run()
-            if replay.is_running():
-                replay.signal_group(signal.SIGCONT)
-                time.sleep(BOTS_RUN_S)
-                replay.signal_group(signal.SIGSTOP)
-            if until is None and (stored(stack) > before or dice.random() < 0.05):
-                until = time.monotonic() + dice.random() * AT_WORK_S_MAX
-            if until is not None and time.monotonic() >= until:
-                return
             if time.monotonic() > deadline:
                 raise Failed(f"no commit within {PROGRESS_TIMEOUT_S} s: {stack.lanes()}\n{stack.sidecar.log_tail()}")
+            if time.monotonic() > next_slice:
+                self.let_bots_publish(replay)
+                next_slice += 2
+            time.sleep(0.01)
+        time.sleep(dice.random() * AT_WORK_S_MAX)
+        self.let_bots_publish(replay, stop=False)
+
+    @staticmethod
+    def let_bots_publish(replay, stop=True):
+        if replay.is_running():
+            replay.signal_group(signal.SIGCONT)
+            time.sleep(BOTS_RUN_S)
+            if stop:
+                replay.signal_group(signal.SIGSTOP)
 
 
 if __name__ == "__main__":
