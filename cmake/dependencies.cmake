@@ -1,6 +1,9 @@
 # What Debian 12 ships, and nothing else. Packages without a CMake file get a target here.
 find_package(Threads REQUIRED)
 find_package(Boost 1.74 REQUIRED)
+if(NOT DDT_BUILD_SERVICES)
+  return()
+endif()
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(hiredis REQUIRED IMPORTED_TARGET hiredis)
 pkg_check_modules(mysqlclient REQUIRED IMPORTED_TARGET mysqlclient)
