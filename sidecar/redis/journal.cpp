@@ -52,9 +52,10 @@ Error script_error(const std::string& what, const std::string& text) {
   return error;
 }
 
-void push_live(Command& command, const LivePart& live) {
-  command.push_back(std::to_string(live.commands.size()));
-  for (const LiveCommand& one : live.commands) {
+void push_live(Command& command, std::span<const LiveCommand> commands,
+               std::span<const LiveMessage> messages) {
+  command.push_back(std::to_string(commands.size()));
+  for (const LiveCommand& one : commands) {
     DDT_CHECK(!one.arguments.empty() && one.arguments.size() <= kArgumentsMax);
     command.emplace_back(name_of(one.kind));
     command.push_back(std::to_string(one.ttl_s));
@@ -62,8 +63,8 @@ void push_live(Command& command, const LivePart& live) {
     command.push_back(std::to_string(one.arguments.size()));
     command.insert(command.end(), one.arguments.begin(), one.arguments.end());
   }
-  command.push_back(std::to_string(live.messages.size()));
-  for (const LiveMessage& message : live.messages) {
+  command.push_back(std::to_string(messages.size()));
+  for (const LiveMessage& message : messages) {
     command.push_back(std::to_string(message.profile_id));
     command.push_back(message.channel);
     command.push_back(message.tail);
@@ -112,16 +113,46 @@ Result<Appended> JournalWriter::append(std::string_view entry,
                                        std::span<const LanePosition> positions,
                                        const LivePart& live) {
   DDT_CHECK(entry.size() <= kEntryBytesMax);
-  DDT_CHECK(live.commands.size() + live.messages.size() <= kLivePerAppendMax);
+  std::span<const LiveCommand> commands(live.commands);
+  std::span<const LiveMessage> messages(live.messages);
+  Result<Appended> appended = Appended{};
+  for (bool is_first = true; is_first || !commands.empty() || !messages.empty(); is_first = false) {
+    const auto some_commands = commands.first(std::min(commands.size(), kLivePerScriptMax));
+    const auto some_messages =
+        messages.first(std::min(messages.size(), kLivePerScriptMax - some_commands.size()));
+    commands = commands.subspan(some_commands.size());
+    messages = messages.subspan(some_messages.size());
+    Result<Appended> run = is_first ? run_append(entry, positions, some_commands, some_messages)
+                                    : run_append({}, {}, some_commands, some_messages);
+    if (is_first) {
+      if (!run) return run;
+      appended = std::move(run);
+    } else if (run) {
+      appended->live_failures += run->live_failures;
+      if (appended->live_failure.empty()) appended->live_failure = std::move(run->live_failure);
+    } else {  // The entry is in: what is left of the live values is not worth an error.
+      appended->live_failures +=
+          some_commands.size() + some_messages.size() + commands.size() + messages.size();
+      if (appended->live_failure.empty()) appended->live_failure = run.error().message;
+      break;
+    }
+  }
+  return appended;
+}
+
+Result<Appended> JournalWriter::run_append(std::string_view entry,
+                                           std::span<const LanePosition> positions,
+                                           std::span<const LiveCommand> commands,
+                                           std::span<const LiveMessage> messages) {
   Command command{"4",       keys_.journal, keys_.positions,    keys_.fence,
                   keys_.seq, token_,        std::string(entry), std::to_string(positions.size())};
-  command.reserve(command.size() + 2 * positions.size() + 7 * live.commands.size() +
-                  3 * live.messages.size() + 2);
+  command.reserve(command.size() + 2 * positions.size() + 7 * commands.size() +
+                  3 * messages.size() + 2);
   for (const LanePosition& lane : positions) {
     command.push_back(lane_field(lane.lane));
     command.push_back(std::to_string(lane.position));
   }
-  push_live(command, live);
+  push_live(command, commands, messages);
   Result<Reply> reply = kAppendScript.run(client_, std::move(command));
   if (!reply) return reply.error();
   if (reply->is_error()) return script_error("append to " + keys_.journal, reply->text);

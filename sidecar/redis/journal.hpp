@@ -34,8 +34,9 @@
 
 namespace ddt::redis {
 
-inline constexpr std::size_t kEntryBytesMax = 64U << 20;   // an eighth of Redis's own limit
-inline constexpr std::size_t kLivePerAppendMax = 100'000;  // commands and messages: one script run
+inline constexpr std::size_t kEntryBytesMax = 64U << 20;  // an eighth of Redis's own limit
+inline constexpr std::size_t kLivePerScriptMax =
+    10'000;  // commands and messages; more takes several runs
 
 // A write of live values, run inside the append script. kinds:
 //   plain    arguments = a whole command
@@ -89,6 +90,7 @@ class JournalWriter {
   Result<Positions> acknowledged_positions();
 
   // entry may be empty: then only positions and live values are written, under the same fence.
+  // An Error says nothing about whether the entry landed (the answer may be what was lost).
   Result<Appended> append(std::string_view entry, std::span<const LanePosition> positions,
                           const LivePart& live);
 
@@ -101,6 +103,10 @@ class JournalWriter {
  private:
   JournalWriter(Client client, SidecarKeys keys, std::string token)
       : client_(std::move(client)), keys_(std::move(keys)), token_(std::move(token)) {}
+
+  Result<Appended> run_append(std::string_view entry, std::span<const LanePosition> positions,
+                              std::span<const LiveCommand> commands,
+                              std::span<const LiveMessage> messages);
 
   Client client_;
   SidecarKeys keys_;

@@ -14,9 +14,10 @@
 namespace ddt::redis {
 
 inline constexpr int kLiveTtlS = 3600;
-inline constexpr int kStatusTtlS = 15;        // a sidecar writes its status every second
-inline constexpr int kSignalsKeptMax = 1000;  // newest first
-inline constexpr int kErrorsKeptMax = 100;    // newest first
+inline constexpr int kRegistryTtlS = 7 * 86'400;  // of what scripts and profiles exist
+inline constexpr int kStatusTtlS = 15;            // a sidecar writes its status every second
+inline constexpr int kSignalsKeptMax = 1000;      // newest first
+inline constexpr int kErrorsKeptMax = 100;        // newest first
 inline constexpr int kLatencyMinutesKept = 60;
 inline constexpr std::string_view kSidecarsKey = "ddt:sidecars";  // set of ids
 inline constexpr std::string_view kDefaultLivePrefix = "telemetry";

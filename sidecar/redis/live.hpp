@@ -7,6 +7,8 @@
 // Threads   One: the appending one.
 #pragma once
 
+#include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <span>
@@ -22,32 +24,42 @@
 
 namespace ddt::redis {
 
+inline constexpr std::int64_t kLatencyMinutesKnown = 3;  // later ones are read again from Redis
+
 // Latencies of the last hour per script and minute, as Redis holds them: what is written is the whole
 // Summary of a minute, so writing it twice changes nothing. Fields are "<unix minute>:<sidecar id>":
 // two hosts that run one script do not overwrite each other, readers merge.
 class LiveLatency {
  public:
-  using Script = std::pair<std::int32_t, std::string>;  // profile, script name
-
   explicit LiveLatency(std::string sidecar_id) : sidecar_id_(std::move(sidecar_id)) {}
 
-  // Reads what is stored of scripts in these Blocks that were not met before.
-  Status load(Client& client, const LiveKeys& keys, std::span<const model::Block> blocks);
+  // Reads the minutes these Blocks touch, where they are not known: one round trip per new minute.
+  Status load(Client& client, const LiveKeys& keys, std::span<const model::Block> blocks,
+              std::int64_t now_ns);
 
-  // Folds the Blocks in; gives the commands that make Redis hold the result, old minutes removed.
+  // Folds the Blocks in; gives the commands that make Redis hold the result, minutes older than an hour
+  // removed. Minutes outside the last hour are left out.
   std::vector<LiveCommand> fold(std::span<const model::Block> blocks, std::int64_t now_ns,
                                 const LiveKeys& keys);
 
   // Redis may hold something else than we think: read again before the next fold.
-  void forget() { scripts_.clear(); }
+  void forget() { minutes_.clear(); }
+
+  std::size_t minutes_known() const noexcept { return minutes_.size(); }
 
  private:
-  using Minutes = std::map<std::int64_t, model::LatencySummary>;
+  struct ScriptMinute {
+    std::int64_t minute = 0;  // first: the oldest are forgotten first
+    std::int32_t profile_id = 0;
+    std::string script_name;
+    auto operator<=>(const ScriptMinute&) const = default;
+  };
 
   std::string field_of(std::int64_t minute) const;
 
   std::string sidecar_id_;
-  std::map<Script, Minutes> scripts_;
+  std::map<ScriptMinute, model::LatencySummary>
+      minutes_;  // of the last kLatencyMinutesKnown minutes
 };
 
 // All writes and messages for these Blocks. Pure but for the latencies it folds.
@@ -64,7 +76,7 @@ LiveCommand offline_command(const LiveKeys& keys, std::int32_t profile_id,
 
 // What the appending thread holds.
 //
-//   live.load(writer.client(), blocks) → live.part(blocks, now_ns) → writer.append(entry, positions, part)
+//   live.load(writer.client(), blocks, now_ns) → live.part(blocks, now_ns) → writer.append(entry, positions, part)
 //   any of them failed → live.forget()
 //
 // Not for fill Blocks: their live values were written when they were drained first.
@@ -73,8 +85,8 @@ class LiveValues {
   LiveValues(LiveKeys keys, std::string sidecar_id)
       : keys_(std::move(keys)), latency_(std::move(sidecar_id)) {}
 
-  Status load(Client& client, std::span<const model::Block> blocks) {
-    return latency_.load(client, keys_, blocks);
+  Status load(Client& client, std::span<const model::Block> blocks, std::int64_t now_ns) {
+    return latency_.load(client, keys_, blocks, now_ns);
   }
   LivePart part(std::span<const model::Block> blocks, std::int64_t now_ns) {
     return live_part(blocks, now_ns, keys_, latency_);

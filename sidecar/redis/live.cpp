@@ -1,0 +1,331 @@
+#include "sidecar/redis/live.hpp"
+
+#include <iterator>
+#include <optional>
+#include <set>
+#include <type_traits>
+#include <vector>
+
+#include "sidecar/model/json.hpp"
+#include "sidecar/model/time.hpp"
+
+namespace ddt::redis {
+namespace {
+
+using model::Block;
+using model::Event;
+
+constexpr std::int64_t kFutureMinutesMax = 1;  // a bot's clock may be ahead of ours
+constexpr std::size_t kPushedTogetherMax = 500;
+
+bool is_old(std::int64_t event_time_ns, std::int64_t now_ns) {
+  return event_time_ns < now_ns - kLiveTtlS * model::kNsPerSecond;
+}
+
+bool is_live_minute(std::int64_t minute, std::int64_t now_ns) {
+  const std::int64_t now_minute = model::unix_minute(now_ns);
+  return minute > now_minute - kLatencyMinutesKept && minute <= now_minute + kFutureMinutesMax;
+}
+
+LiveCommand plain(Command arguments) {
+  return {LiveCommand::Kind::plain, std::move(arguments), 0, 0};
+}
+
+LiveCommand expire(const std::string& key, int ttl_s) {
+  return plain({"EXPIRE", key, std::to_string(ttl_s)});
+}
+
+std::string_view kind_of(const Event& event) {
+  static constexpr std::string_view kKinds[] = {"signal",  "order",    "trade",      "error",
+                                                "equity",  "position", "rate_limit", "health",
+                                                "latency", "metric"};
+  static_assert(std::size(kKinds) == std::variant_size_v<Event>);
+  return kKinds[event.index()];
+}
+
+// Where an Event's latest value lives: a key, or a field of one. nullopt for what has no such place.
+struct Place {
+  std::string key, field;
+  auto operator<=>(const Place&) const = default;
+};
+
+std::optional<Place> place_of(const Event& event, const LiveKeys& keys) {
+  const model::Origin& origin = model::origin_of(event);
+  return std::visit(
+      [&]<typename E>(const E& one) -> std::optional<Place> {
+        if constexpr (std::is_same_v<E, model::OrderEvent>) {
+          return Place{keys.order(origin.profile_id, one.order_id), ""};
+        } else if constexpr (std::is_same_v<E, model::EquityEvent>) {
+          return Place{keys.equity(origin.profile_id), ""};
+        } else if constexpr (std::is_same_v<E, model::PositionEvent>) {
+          return Place{keys.positions(origin.profile_id), one.symbol};
+        } else if constexpr (std::is_same_v<E, model::RateLimitEvent>) {
+          return Place{keys.rate_limit(origin.profile_id, origin.script_name), ""};
+        } else if constexpr (std::is_same_v<E, model::HealthEvent>) {
+          return Place{keys.health(origin.profile_id, origin.script_name), ""};
+        } else {
+          return std::nullopt;
+        }
+      },
+      event);
+}
+
+std::string script_json(std::int64_t last_seen_ns, std::string_view state,
+                        std::string_view segment) {
+  model::JsonWriter json;
+  json.begin_object();
+  json.key("event_time_ns").string(std::to_string(last_seen_ns));
+  json.key("last_seen").string(model::rfc3339(last_seen_ns));
+  json.key("last_seen_ns").string(std::to_string(last_seen_ns));
+  json.key("state").string(state);
+  json.key("segment").string(segment);
+  json.end_object();
+  return std::move(json).take();
+}
+
+LiveCommand script_command(const LiveKeys& keys, std::int32_t profile_id,
+                           std::string_view script_name, std::int64_t last_seen_ns,
+                           std::string_view state, std::string_view segment) {
+  return {LiveCommand::Kind::field,
+          {keys.scripts(profile_id), std::string(script_name),
+           script_json(last_seen_ns, state, segment)},
+          last_seen_ns,
+          kRegistryTtlS};
+}
+
+// Collects what a batch of Blocks says, newest per place, then writes it down once.
+class PartBuilder {
+ public:
+  PartBuilder(std::int64_t now_ns, const LiveKeys& keys)
+      : now_ns_(now_ns), now_text_(model::rfc3339(now_ns)), keys_(keys) {}
+
+  void add(const Block& block) {
+    for (const Event& event : block.fact_events) add_fact(event, block);
+    for (const Event& event : block.latest_states) {
+      const model::Origin& origin = model::origin_of(event);
+      see(origin.profile_id, origin.script_name, origin.event_time_ns, block);
+      keep_latest(event);
+    }
+    for (const model::LatencyMinute& minute : block.latency_minutes) {
+      see(minute.profile_id, minute.script_name, model::minute_start_ns(minute.minute), block);
+    }
+    for (const model::MetricHour& metric : block.metric_hours) {
+      if (metric.summary.last_time_ns == model::kNoTime) continue;
+      see(metric.profile_id, metric.script_name, metric.summary.last_time_ns, block);
+    }
+  }
+
+  LivePart take() && {
+    for (const auto& [place, event] : latest_) put_latest(place, *event);
+    for (auto& [list, values] : lists_) put_list(list, std::move(values));
+    Command profiles{"SADD", keys_.profiles()};
+    std::set<std::int32_t> profile_ids;
+    for (const auto& [script, seen] : scripts_) {
+      profile_ids.insert(script.first);
+      part_.commands.push_back(script_command(keys_, script.first, script.second, seen.time_ns,
+                                              "online", seen.block->segment_name));
+    }
+    for (const std::int32_t profile_id : profile_ids) {
+      profiles.push_back(std::to_string(profile_id));
+      if (profiles.size() >= kPushedTogetherMax) {
+        part_.commands.push_back(plain(profiles));
+        profiles.resize(2);
+      }
+    }
+    if (profiles.size() > 2) part_.commands.push_back(plain(std::move(profiles)));
+    if (!profile_ids.empty()) part_.commands.push_back(expire(keys_.profiles(), kRegistryTtlS));
+    return std::move(part_);
+  }
+
+ private:
+  struct Seen {
+    std::int64_t time_ns = 0;
+    const Block* block = nullptr;
+  };
+  struct List {
+    std::string key;
+    std::size_t kept_max;
+    auto operator<=>(const List&) const = default;
+  };
+
+  void see(std::int32_t profile_id, const std::string& script_name, std::int64_t time_ns,
+           const Block& block) {
+    Seen& seen = scripts_[{profile_id, script_name}];
+    if (seen.block == nullptr || time_ns >= seen.time_ns) seen = {time_ns, &block};
+  }
+
+  void add_fact(const Event& event, const Block& block) {
+    const model::Origin& origin = model::origin_of(event);
+    see(origin.profile_id, origin.script_name, origin.event_time_ns, block);
+    if (is_old(origin.event_time_ns, now_ns_)) return;
+    const std::string json = live_json(event);
+    if (std::holds_alternative<model::SignalEvent>(event)) {
+      lists_[{keys_.signals(origin.profile_id), kSignalsKeptMax}].push_back(json);
+    } else if (std::holds_alternative<model::ErrorEvent>(event)) {
+      lists_[{keys_.errors(origin.profile_id, origin.script_name), kErrorsKeptMax}].push_back(json);
+    } else {
+      keep_latest(event);
+    }
+    publish(event, json);
+  }
+
+  // Of equal times the later in Lane order wins, as in Redis.
+  void keep_latest(const Event& event) {
+    const std::optional<Place> place = place_of(event, keys_);
+    if (!place) return;
+    const Event*& newest = latest_[*place];
+    if (newest == nullptr ||
+        model::origin_of(event).event_time_ns >= model::origin_of(*newest).event_time_ns) {
+      newest = &event;
+    }
+  }
+
+  void put_latest(const Place& place, const Event& event) {
+    const std::int64_t time_ns = model::origin_of(event).event_time_ns;
+    std::string json = live_json(event);
+    const bool is_fact = std::holds_alternative<model::OrderEvent>(event);  // published one by one
+    if (!is_fact && !is_old(time_ns, now_ns_)) publish(event, json);
+    LiveCommand command{LiveCommand::Kind::latest, {place.key}, time_ns, kLiveTtlS};
+    if (!place.field.empty()) {
+      command.kind = LiveCommand::Kind::field;
+      command.arguments.push_back(place.field);
+    }
+    command.arguments.push_back(std::move(json));
+    part_.commands.push_back(std::move(command));
+  }
+
+  void put_list(const List& list, std::vector<std::string> values) {
+    const std::size_t begin = values.size() > list.kept_max ? values.size() - list.kept_max : 0;
+    Command push{"LPUSH", list.key};
+    for (std::size_t i = begin; i < values.size(); ++i) {
+      push.push_back(std::move(values[i]));
+      if (push.size() < kPushedTogetherMax && i + 1 < values.size()) continue;
+      part_.commands.push_back(plain(push));
+      push.resize(2);
+    }
+    part_.commands.push_back(plain({"LTRIM", list.key, "0", std::to_string(list.kept_max - 1)}));
+    part_.commands.push_back(expire(list.key, kLiveTtlS));
+  }
+
+  void publish(const Event& event, std::string_view json) {
+    const std::int32_t profile_id = model::origin_of(event).profile_id;
+    std::string tail = ",\"ts\":\"" + now_text_ + "\",\"data\":{\"kind\":\"";
+    tail.append(kind_of(event)).append("\",").append(json.substr(1)).append("}");
+    part_.messages.push_back({profile_id, keys_.channel(profile_id), std::move(tail)});
+  }
+
+  const std::int64_t now_ns_;
+  const std::string now_text_;
+  const LiveKeys& keys_;
+  LivePart part_;
+  std::map<Place, const Event*> latest_;
+  std::map<List, std::vector<std::string>> lists_;
+  std::map<std::pair<std::int32_t, std::string>, Seen> scripts_;
+};
+
+}  // namespace
+
+// ── latency ──────────────────────────────────────────────────────────────────────────────────────
+
+std::string LiveLatency::field_of(std::int64_t minute) const {
+  return std::to_string(minute) + ":" + sidecar_id_;
+}
+
+Status LiveLatency::load(Client& client, const LiveKeys& keys, std::span<const Block> blocks,
+                         std::int64_t now_ns) {
+  std::set<ScriptMinute> unknown;
+  for (const Block& block : blocks) {
+    for (const model::LatencyMinute& minute : block.latency_minutes) {
+      ScriptMinute name{minute.minute, minute.profile_id, minute.script_name};
+      if (is_live_minute(minute.minute, now_ns) && !minutes_.contains(name)) {
+        unknown.insert(std::move(name));
+      }
+    }
+  }
+  if (unknown.empty()) return Done{};
+  std::vector<Command> commands;
+  for (const ScriptMinute& name : unknown) {
+    commands.push_back(
+        {"HGET", keys.latency_stats(name.profile_id, name.script_name), field_of(name.minute)});
+  }
+  Result<std::vector<Reply>> replies = client.run_all(commands);
+  if (!replies) return replies.error();
+  std::size_t i = 0;
+  for (const ScriptMinute& name : unknown) {
+    const Reply& reply = (*replies)[i++];
+    model::LatencySummary summary;  // Empty when there is none, or none that can be read.
+    if (reply.kind == Reply::Kind::string) {
+      model::ByteReader reader(reply.text);
+      if (auto stored = model::LatencySummary::decode(reader); stored && reader.at_end()) {
+        summary = std::move(*stored);
+      }
+    }
+    minutes_.emplace(name, std::move(summary));
+  }
+  return Done{};
+}
+
+std::vector<LiveCommand> LiveLatency::fold(std::span<const Block> blocks, std::int64_t now_ns,
+                                           const LiveKeys& keys) {
+  std::set<ScriptMinute> touched;
+  std::set<std::string> with_new_minute;
+  for (const Block& block : blocks) {
+    for (const model::LatencyMinute& minute : block.latency_minutes) {
+      if (!is_live_minute(minute.minute, now_ns)) continue;
+      ScriptMinute name{minute.minute, minute.profile_id, minute.script_name};
+      model::LatencySummary& summary = minutes_[name];
+      if (summary.n() == 0) {
+        with_new_minute.insert(keys.latency_stats(minute.profile_id, minute.script_name));
+      }
+      summary.merge(minute.summary);
+      touched.insert(std::move(name));
+    }
+  }
+  std::map<std::string, Command> sets;
+  std::vector<LiveCommand> commands;
+  for (const ScriptMinute& name : touched) {
+    const std::string key = keys.latency_stats(name.profile_id, name.script_name);
+    Command& set = sets.try_emplace(key, Command{"HSET", key}).first->second;
+    std::string bytes;
+    model::ByteWriter writer(bytes);
+    minutes_[name].encode(writer);
+    set.push_back(field_of(name.minute));
+    set.push_back(std::move(bytes));
+  }
+  const std::int64_t oldest = model::unix_minute(now_ns) - kLatencyMinutesKept;
+  for (auto& [key, set] : sets) {
+    commands.push_back(plain(std::move(set)));
+    commands.push_back(expire(key, kLiveTtlS));
+    if (!with_new_minute.contains(key)) continue;
+    // An hour back is enough: had nothing been written for longer, the key would have expired.
+    Command remove{"HDEL", key};
+    for (std::int64_t minute = oldest - kLatencyMinutesKept; minute <= oldest; ++minute) {
+      remove.push_back(field_of(minute));
+    }
+    commands.push_back(plain(std::move(remove)));
+  }
+  const std::int64_t known_from = model::unix_minute(now_ns) - kLatencyMinutesKnown;
+  minutes_.erase(minutes_.begin(), minutes_.lower_bound(ScriptMinute{known_from, 0, {}}));
+  return commands;
+}
+
+// ── the whole ────────────────────────────────────────────────────────────────────────────────────
+
+LivePart live_part(std::span<const Block> blocks, std::int64_t now_ns, const LiveKeys& keys,
+                   LiveLatency& latency) {
+  PartBuilder builder(now_ns, keys);
+  for (const Block& block : blocks) builder.add(block);
+  LivePart part = std::move(builder).take();
+  for (LiveCommand& command : latency.fold(blocks, now_ns, keys)) {
+    part.commands.push_back(std::move(command));
+  }
+  return part;
+}
+
+LiveCommand offline_command(const LiveKeys& keys, std::int32_t profile_id,
+                            std::string_view script_name, std::string_view segment_name,
+                            std::int64_t last_seen_ns) {
+  return script_command(keys, profile_id, script_name, last_seen_ns, "offline", segment_name);
+}
+
+}  // namespace ddt::redis

@@ -1,0 +1,255 @@
+// Blocks → live commands and messages, without a server.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "sidecar/model/json.hpp"
+#include "sidecar/model/time.hpp"
+#include "sidecar/redis/live.hpp"
+
+namespace ddt::redis {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+constexpr std::int64_t kNow = 1'795'341'600'000'000'000;  // 2026-11-22T10:00:00Z
+constexpr std::int64_t kSecond = 1'000'000'000;
+
+model::Origin origin(std::int64_t time_ns, std::int32_t profile_id = 7,
+                     std::string script_name = "order_monitor") {
+  return {.profile_id = profile_id,
+          .script_name = std::move(script_name),
+          .position = 0,
+          .event_time_ns = time_ns,
+          .metadata = ""};
+}
+
+model::OrderEvent order(std::int64_t time_ns, std::string order_id, std::string status) {
+  model::OrderEvent event;
+  event.origin = origin(time_ns);
+  event.order_id = std::move(order_id);
+  event.status = std::move(status);
+  return event;
+}
+
+model::EquityEvent equity(std::int64_t time_ns, std::int64_t account_equity_e8) {
+  model::EquityEvent event;
+  event.origin = origin(time_ns, 7, "equity_monitor");
+  event.account_equity_e8 = account_equity_e8;
+  return event;
+}
+
+LivePart part_of(const std::vector<model::Block>& blocks) {
+  LiveLatency latency("test");
+  return live_part(blocks, kNow, LiveKeys(), latency);
+}
+
+std::vector<LiveCommand> on_key(const LivePart& part, const std::string& key) {
+  std::vector<LiveCommand> found;
+  for (const LiveCommand& command : part.commands) {
+    if (std::ranges::find(command.arguments, key) != command.arguments.end())
+      found.push_back(command);
+  }
+  return found;
+}
+
+TEST(LiveJson, HasTheOriginalModelsNames) {
+  model::EquityEvent event = equity(kNow + 123'456'789, 100'000'50000000);
+  event.realized_pnl_e8 = -1'00000000;
+  event.unrealized_pnl_e8 = 3'50000000;
+  event.margin_used_e8 = 50'000'25000000;
+  event.origin.metadata = R"({"a":{"event_time_ns":"1"}})";
+  EXPECT_EQ(
+      live_json(event),
+      R"({"event_time_ns":"1795341600123456789","timestamp":"2026-11-22T10:00:00.123456Z",)"
+      R"("profile_id":7,"script_name":"equity_monitor","account_equity":"100000.5",)"
+      R"("unrealized_pnl":"3.5","realized_pnl":"-1","total_pnl":"2.5","margin_used":"50000.25",)"
+      R"("margin_available":null,"margin_utilization_pct":"50","open_positions_count":null,)"
+      R"("cash_flow":null,"metadata":{"a":{"event_time_ns":"1"}}})");
+
+  model::HealthEvent health;
+  health.origin = origin(kNow);
+  health.status = "healthy";
+  health.error_count = 2;
+  health.cpu_usage_pct_e8 = 12'50000000;
+  health.expected_interval_s = 60;
+  EXPECT_EQ(live_json(health),
+            R"({"event_time_ns":"1795341600000000000","timestamp":"2026-11-22T10:00:00.000000Z",)"
+            R"("profile_id":7,"script_name":"order_monitor","status":"healthy","error_count":2,)"
+            R"("warning_count":0,"cpu_usage_pct":"12.5","memory_usage_mb":null,)"
+            R"("expected_interval_s":60,"metadata":{}})");
+}
+
+TEST(LiveJson, OfATradeHasItsDerivedColumns) {
+  model::TradeEvent trade;
+  trade.origin = origin(kNow);
+  trade.symbol = "SPY";
+  trade.side = "buy";
+  trade.quantity_e8 = 10 * kE8;
+  trade.entry_price_e8 = 100 * kE8;
+  trade.exit_price_e8 = 101 * kE8;
+  trade.reference_price_e8 = 99'90000000;
+  trade.fees_e8 = kE8;
+  trade.entry_time_ns = kNow - 90 * kSecond;
+  trade.exit_time_ns = kNow;
+  const auto json = model::JsonValue::parse(live_json(trade));
+  ASSERT_TRUE(json);
+  EXPECT_EQ(json->string_or("pnl"), "9");
+  EXPECT_EQ(json->string_or("slippage"), "0.1");
+  EXPECT_EQ(json->string_or("duration_seconds"), "90");
+  EXPECT_EQ(json->string_or("exit_time"), "2026-11-22T10:00:00.000000Z");
+  EXPECT_TRUE(json->find("trade_id")->is_null());
+}
+
+TEST(LiveJson, OfEveryEventIsAnObjectThatBeginsWithItsTime) {
+  model::SignalEvent signal;
+  model::ErrorEvent error;
+  error.text = "quote \" and \xff bad byte";
+  model::PositionEvent position;
+  model::RateLimitEvent rate_limit;
+  model::LatencyEvent latency;
+  model::MetricEvent metric;
+  for (const model::Event& event : std::vector<model::Event>{
+           signal, order(0, "o", "new"), model::TradeEvent{}, error, equity(0, 0), position,
+           rate_limit, model::HealthEvent{}, latency, metric}) {
+    const std::string json = live_json(event);
+    EXPECT_THAT(json, StartsWith("{\"event_time_ns\":\"0\",\"timestamp\":\"1970-01-01T"));
+    EXPECT_TRUE(model::is_json_object(json)) << json;
+  }
+}
+
+TEST(LivePart, KeepsTheNewestStatusOfAnOrderAndPublishesEach) {
+  model::Block block;
+  block.fact_events = {order(kNow, "o-1", "filled"), order(kNow - 5, "o-1", "new"),
+                       order(kNow - 5, "o-2", "new"), order(kNow - 5, "o-2", "accepted")};
+  const LivePart part = part_of({block});
+  const auto first = on_key(part, "telemetry:orders:7:o-1");
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_EQ(first[0].kind, LiveCommand::Kind::latest);
+  EXPECT_EQ(first[0].event_time_ns, kNow);
+  EXPECT_THAT(first[0].arguments[1], HasSubstr("\"status\":\"filled\""));
+  const auto second = on_key(part, "telemetry:orders:7:o-2");
+  ASSERT_EQ(second.size(), 1U);
+  EXPECT_THAT(second[0].arguments[1], HasSubstr("\"status\":\"accepted\"")) << "Lane order decides";
+  EXPECT_EQ(part.messages.size(), 4U);
+  EXPECT_EQ(part.messages[0].channel, "telemetry:live:7");
+  EXPECT_THAT(
+      part.messages[0].tail,
+      StartsWith(
+          R"(,"ts":"2026-11-22T10:00:00.000000Z","data":{"kind":"order","event_time_ns":")"));
+  EXPECT_TRUE(model::is_json_object("{\"seq\":1" + part.messages[0].tail));
+}
+
+TEST(LivePart, CoalescesStatesOverBlocks) {
+  model::Block one, two;
+  one.latest_states = {equity(kNow - 1, 5 * kE8)};
+  two.latest_states = {equity(kNow - 2, 4 * kE8)};
+  const LivePart part = part_of({one, two});
+  const auto found = on_key(part, "telemetry:equity:7:latest");
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_THAT(found[0].arguments[1], HasSubstr("\"account_equity\":\"5\""));
+  ASSERT_EQ(part.messages.size(), 1U);
+  EXPECT_THAT(part.messages[0].tail, HasSubstr("\"kind\":\"equity\""));
+}
+
+TEST(LivePart, PutsPositionsUnderTheirSymbol) {
+  model::Block block;
+  model::PositionEvent position;
+  position.origin = origin(kNow);
+  position.symbol = "SPY";
+  block.latest_states = {position};
+  const auto found = on_key(part_of({block}), "telemetry:positions:7");
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].kind, LiveCommand::Kind::field);
+  EXPECT_EQ(found[0].arguments[1], "SPY");
+}
+
+TEST(LivePart, PushesNoMoreThanAListKeeps) {
+  model::Block block;
+  model::ErrorEvent error;
+  error.origin = origin(kNow);
+  for (int i = 0; i < 250; ++i) {
+    error.code = std::to_string(i);
+    block.fact_events.emplace_back(error);
+  }
+  const auto found = on_key(part_of({block}), "telemetry:errors:7:order_monitor");
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_EQ(found[0].arguments.size(), 102U);
+  EXPECT_THAT(found[0].arguments[2], HasSubstr("\"code\":\"150\""));
+  EXPECT_THAT(found[0].arguments[101], HasSubstr("\"code\":\"249\""));
+  EXPECT_EQ(found[1].arguments, (Command{"LTRIM", "telemetry:errors:7:order_monitor", "0", "99"}));
+  EXPECT_EQ(found[2].arguments, (Command{"EXPIRE", "telemetry:errors:7:order_monitor", "3600"}));
+}
+
+TEST(LivePart, LeavesOldFactsAloneButKeepsStatesAndScripts) {
+  const std::int64_t old = kNow - 3'601 * kSecond;
+  model::Block block;
+  block.segment_name = "bot.ddt";
+  model::SignalEvent signal;
+  signal.origin = origin(old);
+  block.fact_events = {order(old, "o-1", "new"), signal};
+  block.latest_states = {equity(old, kE8)};
+  model::LatencyMinute minute{7, "order_monitor", "/orders", model::unix_minute(old), {}};
+  minute.summary.add(5, 200);
+  block.latency_minutes = {minute};
+  const LivePart part = part_of({block});
+  EXPECT_THAT(part.messages, IsEmpty());
+  EXPECT_THAT(on_key(part, "telemetry:orders:7:o-1"), IsEmpty());
+  EXPECT_THAT(on_key(part, "telemetry:breakout:7:signals"), IsEmpty());
+  EXPECT_THAT(on_key(part, "telemetry:latency_stats:7:order_monitor"), IsEmpty());
+  EXPECT_EQ(on_key(part, "telemetry:equity:7:latest").size(), 1U);
+  const auto scripts = on_key(part, "telemetry:scripts:7");
+  ASSERT_EQ(scripts.size(), 2U);
+  EXPECT_THAT(scripts[0].arguments[2], HasSubstr(R"("state":"online","segment":"bot.ddt")"));
+  EXPECT_EQ(on_key(part, "telemetry:profiles").front().arguments,
+            (Command{"SADD", "telemetry:profiles", "7"}));
+}
+
+TEST(LivePart, IsEmptyWithoutBlocks) {
+  const LivePart part = part_of({model::Block{}});
+  EXPECT_THAT(part.commands, IsEmpty());
+  EXPECT_THAT(part.messages, IsEmpty());
+}
+
+TEST(LiveLatency, WritesWholeMinutesOfAllEndpointsAndForgetsOldOnes) {
+  LiveLatency latency("s1");
+  const LiveKeys keys;
+  const auto block_at = [](std::int64_t time_ns) {
+    model::Block block;
+    for (const char* endpoint : {"/a", "/b"}) {
+      model::LatencyMinute minute{7, "order_monitor", endpoint, model::unix_minute(time_ns), {}};
+      minute.summary.add(1'000, 200);
+      block.latency_minutes.push_back(minute);
+    }
+    return block;
+  };
+  const std::vector<model::Block> now{block_at(kNow)};
+  const auto stored = [&](const std::vector<LiveCommand>& commands) {
+    model::ByteReader reader(commands.at(0).arguments.at(3));
+    return model::LatencySummary::decode(reader)->n();
+  };
+  const auto first = latency.fold(now, kNow, keys);
+  ASSERT_EQ(first.size(), 3U);
+  EXPECT_EQ(first[0].arguments[0], "HSET");
+  EXPECT_EQ(first[0].arguments[2], std::to_string(model::unix_minute(kNow)) + ":s1");
+  EXPECT_EQ(first[2].arguments[0], "HDEL");
+  EXPECT_EQ(stored(first), 2U);
+  const auto second = latency.fold(now, kNow, keys);
+  EXPECT_EQ(second.size(), 2U) << "old minutes are removed once a minute";
+  EXPECT_EQ(stored(second), 4U);
+  EXPECT_EQ(latency.minutes_known(), 1U);
+  const std::int64_t later = kNow + 4 * 60 * kSecond;
+  const std::vector<model::Block> next{block_at(later)};
+  (void)latency.fold(next, later, keys);
+  EXPECT_EQ(latency.minutes_known(), 1U);
+  const std::vector<model::Block> future{block_at(later + 3'600 * kSecond)};
+  EXPECT_THAT(latency.fold(future, later, keys), IsEmpty());
+}
+
+}  // namespace
+}  // namespace ddt::redis
