@@ -313,7 +313,9 @@ TEST_P(Migrations, RunTwiceChangeNothing) {
 TEST_P(Migrations, GoOnAfterEndingBeforeAnyStep) {
   const std::string wanted = schema_from_nothing();
   const std::vector<Migration> migrations = all();
-  for (std::size_t steps = 0; steps <= step_count(); ++steps) {
+  // Every step from the fullest start; from the others, which run the same statements, every fifth.
+  const std::size_t stride = GetParam() == Start::python ? 1 : 5;
+  for (std::size_t steps = 0; steps <= step_count(); steps += stride) {
     make_database("migrations");
     prepare(GetParam());
     const Snapshot before = snapshot();
