@@ -10,7 +10,7 @@ read_ledger() {
   reply=$(curl -sS --max-time 5 "http://127.0.0.1:$1/api/v1/health/system" 2>/dev/null) || return 1
   reply=${reply//[[:space:]]/}
   [[ $reply == *'"ledger":{'* ]] || return 1
-  reply=${reply#*'"ledger":{'}
+  reply=${reply##*'"ledger":{'}  # The last is the sum; each sidecar's own stands before it.
   for term in "${ledger_terms[@]}"; do
     [[ $reply =~ \"$term\":(-?[0-9]+) ]] || return 1
     ledger[$term]=${BASH_REMATCH[1]}
