@@ -13,8 +13,8 @@
 //      └──────────────────────────────┘
 //
 // ordinal   Records this Lane was asked to publish before this one, refused ones included.
-// refused   those of them that were refused: ordinal − refused Records were published before this one, so
-//           that what a gap in the positions has cost is known exactly.
+// refused   those of them that were refused: ordinal − refused Records were published before this
+//           one, so that what a gap in the positions has cost is known exactly.
 // stamp     ticks at publish, or the bot's event time in wall nanoseconds (kEventTimeGiven).
 // lines     low 6 bits: lines − 1; bit 6: kEventTimeGiven; bit 7: reserved, zero.
 // script    index into the Segment's name table.
@@ -22,6 +22,7 @@
 // Byte order is the machine's: a Segment never leaves it.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -88,6 +89,7 @@ struct RecordHead {
   std::int32_t profile_id;
 };
 static_assert(sizeof(RecordHead) == kHeadBytes && std::is_trivially_copyable_v<RecordHead>);
+static_assert(std::endian::native == std::endian::little);  // the writer packs words by shifting
 
 // Bodies. *_e8: decimal·10^8, kNullE8 = not said. *_ns: nanoseconds, kNoTime = not said. Codes:
 // shm/words.hpp; an other word's text is among the texts.

@@ -1,11 +1,17 @@
 #include "sidecar/model/window.hpp"
 
+#include <algorithm>
+#include <limits>
+
 #include "sidecar/model/time.hpp"
 
 namespace ddt::model {
 namespace {
 
 constexpr std::array<std::string_view, 4> kNames{"hour", "day", "week", "month"};
+
+// Edges of the Window of any time up to here fit an int64: the year 2262 less two months.
+constexpr std::int64_t kTimeMax = std::numeric_limits<std::int64_t>::max() - 62 * kNsPerDay;
 
 Window month_containing(std::int64_t time_ns) noexcept {
   const CivilDate date = civil_from_days(floor_div(time_ns, kNsPerDay));
@@ -25,6 +31,7 @@ Window span_containing(WindowType type, std::int64_t time_ns, std::int64_t lengt
 }  // namespace
 
 Window window_containing(WindowType type, std::int64_t time_ns) noexcept {
+  time_ns = std::clamp(time_ns, -kTimeMax, kTimeMax);
   switch (type) {
     case WindowType::hour:
       return span_containing(type, time_ns, kNsPerHour, 0);

@@ -27,6 +27,7 @@ struct Window {
   auto operator<=>(const Window&) const = default;
 };
 
+// Times within two months of the int64's ends are taken for the last one before them.
 Window window_containing(WindowType type, std::int64_t time_ns) noexcept;
 
 // The Window that begins where this one ends.

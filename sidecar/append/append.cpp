@@ -1,0 +1,127 @@
+#include "sidecar/append/append.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "shm/base/clock.hpp"
+#include "sidecar/model/codec.hpp"
+
+namespace ddt::sidecar {
+namespace {
+
+constexpr double kMemoryShareMax =
+    0.8;  // above it live values are not written: the journal goes first
+constexpr std::int64_t kMemoryCheckIntervalNs = 1'000'000'000;
+
+}  // namespace
+
+void Backoff::failed(std::int64_t now_ns) {
+  std::uniform_int_distribution<std::int64_t> jitter(wait_ns_ / 2, wait_ns_);
+  next_ns_ = now_ns + jitter(random_);
+  wait_ns_ = std::min(wait_ns_ * 2, max_ns_);
+}
+
+Append::Append(AppendConfig config, BatchQueue& batches, Exchange& exchange)
+    : config_(std::move(config)),
+      keys_(config_.sidecar_id),
+      batches_(batches),
+      exchange_(exchange),
+      live_(std::make_unique<redis::LiveValues>(redis::LiveKeys(config_.live_prefix),
+                                                config_.sidecar_id)) {}
+
+Result<redis::Positions> Append::connect() {
+  writer_.reset();
+  live_->forget();
+  auto writer = redis::JournalWriter::connect(config_.redis, keys_);
+  if (!writer) return writer.error();
+  auto positions = writer->acknowledged_positions();
+  if (!positions) return positions.error();
+  writer_.emplace(std::move(*writer));
+  ++counters_.reconnects;
+  settle_pending(*positions);
+  std::vector<LanePosition> acknowledged;
+  for (const auto& [lane, position] : *positions) acknowledged.push_back({lane, position});
+  exchange_.acknowledged.put_all(acknowledged);
+  exchange_.acknowledged_for_rollup.put_all(std::move(acknowledged));
+  return positions;
+}
+
+// The answer to the last append never came: what the fenced positions cover is in the journal.
+void Append::settle_pending(const redis::Positions& positions) {
+  if (!pending_) return;
+  std::erase_if(pending_->blocks, [&](const model::Block& block) {
+    const auto found = positions.find(block.lane);
+    return block.to > block.from && found != positions.end() && found->second >= block.to;
+  });
+}
+
+std::size_t Append::work(std::int64_t now_ns) {
+  if (!pending_) pending_ = batches_.pop();
+  if (!pending_ || !backoff_.may_try(now_ns)) return 0;
+  if (!writer_) {
+    if (auto positions = connect(); !positions) {
+      spdlog::warn("append: {}", positions.error().message);
+      backoff_.failed(now_ns);
+      return 0;
+    }
+  }
+  if (auto appended = append_pending(now_ns); !appended) {
+    spdlog::warn("append: {} Blocks: {}", pending_->blocks.size(), appended.error().message);
+    ++counters_.retries;
+    backoff_.failed(now_ns);
+    writer_.reset();
+    return 0;
+  }
+  backoff_.succeeded();
+  const std::size_t blocks = pending_->blocks.size();
+  batches_.done(*pending_);
+  pending_.reset();
+  return blocks;
+}
+
+bool Append::may_write_live(std::int64_t now_ns) {
+  if (now_ns >= next_memory_check_ns_) {
+    next_memory_check_ns_ = now_ns + kMemoryCheckIntervalNs;
+    const auto ratio = redis::memory_used_ratio(writer_->client());
+    memory_is_short_ = ratio && *ratio > kMemoryShareMax;
+  }
+  return !memory_is_short_;
+}
+
+Status Append::append_pending(std::int64_t now_ns) {
+  std::vector<model::LaneName> forgotten = exchange_.forgotten.take();
+  if (!forgotten.empty()) {
+    if (auto done = writer_->forget(forgotten); !done) {
+      exchange_.forgotten.put_all(std::move(forgotten));
+      return done.error();
+    }
+  }
+  if (pending_->blocks.empty()) return Done{};
+  redis::LivePart live;
+  if (may_write_live(now_ns)) {
+    if (auto loaded = live_->load(writer_->client(), pending_->blocks, wall_ns()); !loaded)
+      return loaded.error();
+    live = live_->part(pending_->blocks, wall_ns());
+  } else {
+    ++counters_.live_skipped;
+  }
+  std::vector<LanePosition> positions;
+  for (const model::Block& block : pending_->blocks) positions.push_back({block.lane, block.to});
+  auto appended = writer_->append(model::encode_entry(pending_->blocks), positions, live);
+  if (!appended) {
+    live_->forget();
+    return appended.error();
+  }
+  if (appended->live_failures > 0) {
+    counters_.live_failures += appended->live_failures;
+    spdlog::warn("append: {} live writes failed: {}", appended->live_failures,
+                 appended->live_failure);
+  }
+  ++counters_.entries;
+  exchange_.acknowledged.put_all(positions);
+  exchange_.acknowledged_for_rollup.put_all(std::move(positions));
+  return Done{};
+}
+
+}  // namespace ddt::sidecar

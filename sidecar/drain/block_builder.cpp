@@ -1,0 +1,148 @@
+#include "sidecar/drain/block_builder.hpp"
+
+#include <utility>
+
+#include "shm/record.hpp"
+#include "sidecar/model/time.hpp"
+
+namespace ddt::sidecar {
+namespace {
+
+constexpr std::size_t kFactBytesEstimate = 600;  // an Event with its strings
+constexpr std::size_t kFoldedBytesEstimate = 40;
+
+// Keeps the newer of two readings in place; the one that came later in the Lane wins a tie.
+template <typename Map, typename Key>
+void keep_newest(Map& map, Key key, model::Event event) {
+  const auto [slot, is_new] = map.try_emplace(std::move(key), std::move(event));
+  if (is_new) return;  // try_emplace has moved only if it inserted
+  if (model::origin_of(event).event_time_ns >= model::origin_of(slot->second).event_time_ns) {
+    slot->second = std::move(event);
+  }
+}
+
+std::string state_key(const model::Event& event) {
+  if (const auto* position = std::get_if<model::PositionEvent>(&event)) return position->symbol;
+  if (std::holds_alternative<model::EquityEvent>(event)) return {};
+  return model::origin_of(event).script_name;
+}
+
+}  // namespace
+
+void BlockBuilder::add(model::Event event) {
+  ++records_;
+  switch (event.index()) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:  // signal, order, trade, error
+      ++block_.facts;
+      bytes_ += kFactBytesEstimate + model::origin_of(event).metadata.size();
+      block_.fact_events.push_back(std::move(event));
+      return;
+    case 4:
+    case 5:
+    case 6:
+    case 7:  // equity, position, rate limit, health
+      ++block_.states;
+      bytes_ += kFoldedBytesEstimate;
+      add_state(std::move(event));
+      return;
+    default:
+      ++block_.samples;
+      bytes_ += kFoldedBytesEstimate;
+      if (const auto* latency = std::get_if<model::LatencyEvent>(&event)) add_sample(*latency);
+      if (const auto* metric = std::get_if<model::MetricEvent>(&event)) add_sample(*metric);
+  }
+}
+static_assert(std::is_same_v<std::variant_alternative_t<3, model::Event>, model::ErrorEvent> &&
+              std::is_same_v<std::variant_alternative_t<7, model::Event>, model::HealthEvent>);
+
+void BlockBuilder::add_rejected(std::uint64_t position, std::string reason, std::string payload) {
+  ++records_;
+  bytes_ += kFactBytesEstimate + payload.size();
+  block_.rejected.push_back(
+      {.position = position, .reason = std::move(reason), .payload = std::move(payload)});
+}
+
+void BlockBuilder::add_sample(const model::LatencyEvent& event) {
+  const model::Origin& origin = event.origin;
+  latency_[{origin.profile_id, origin.script_name, event.endpoint,
+            model::unix_minute(origin.event_time_ns)}]
+      .add(event.duration_ns, event.outcome);
+}
+
+void BlockBuilder::add_sample(const model::MetricEvent& event) {
+  const model::Origin& origin = event.origin;
+  metrics_[{origin.profile_id, origin.script_name, event.name,
+            model::unix_hour(origin.event_time_ns)}]
+      .add(event.kind, event.value_e8, origin.event_time_ns,
+           {.segment_id = header_.lane.segment_id,
+            .lane = header_.lane.lane,
+            .position = origin.position});
+}
+
+void BlockBuilder::add_state(model::Event event) {
+  if (const auto* equity = std::get_if<model::EquityEvent>(&event)) add_equity(*equity);
+  if (std::holds_alternative<model::RateLimitEvent>(event) ||
+      std::holds_alternative<model::HealthEvent>(event)) {
+    add_hour_state(event);
+  }
+  const std::int32_t profile_id = model::origin_of(event).profile_id;
+  std::tuple key{event.index(), profile_id, state_key(event)};
+  keep_newest(latest_, std::move(key), std::move(event));
+}
+
+void BlockBuilder::add_hour_state(const model::Event& event) {
+  const model::Origin& origin = model::origin_of(event);
+  keep_newest(hours_,
+              std::tuple{event.index(), origin.profile_id, origin.script_name,
+                         model::unix_hour(origin.event_time_ns)},
+              event);
+}
+
+void BlockBuilder::add_equity(const model::EquityEvent& event) {
+  const std::int64_t minute = model::unix_minute(event.origin.event_time_ns);
+  auto& slot = equity_[{event.origin.profile_id, minute}];
+  slot.profile_id = event.origin.profile_id;
+  slot.minute = minute;
+  slot.script_name = event.origin.script_name;
+  slot.equity.add(model::reading_of(event));
+}
+
+model::Block BlockBuilder::take(std::uint64_t position, std::uint64_t ordinal,
+                                const model::LaneCounts& counts) {
+  model::Block block = std::move(block_);
+  block.to = position;
+  block.ordinal_to = ordinal;
+  block.counts = counts;
+  for (auto& [key, event] : latest_) block.latest_states.push_back(std::move(event));
+  for (auto& [key, event] : hours_) block.hour_states.push_back(std::move(event));
+  for (auto& [key, minute] : equity_) block.equity_minutes.push_back(std::move(minute));
+  for (auto& [key, summary] : latency_) {
+    const auto& [profile_id, script_name, endpoint, minute] = key;
+    block.latency_minutes.push_back(
+        {profile_id, script_name, endpoint, minute, std::move(summary)});
+  }
+  for (auto& [key, summary] : metrics_) {
+    const auto& [profile_id, script_name, name, hour] = key;
+    block.metric_hours.push_back({profile_id, script_name, name, hour, std::move(summary)});
+  }
+  reset(position, ordinal);
+  return block;
+}
+
+void BlockBuilder::reset(std::uint64_t position, std::uint64_t ordinal) {
+  block_ = header_;
+  block_.from = block_.to = position;
+  block_.ordinal_from = block_.ordinal_to = ordinal;
+  records_ = 0;
+  bytes_ = 0;
+  latest_.clear();
+  hours_.clear();
+  equity_.clear();
+  latency_.clear();
+  metrics_.clear();
+}
+
+}  // namespace ddt::sidecar

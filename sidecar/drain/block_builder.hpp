@@ -1,0 +1,58 @@
+// sidecar/drain/block_builder.hpp — folds the Events of one Lane into a Block.
+//
+// Pure: the same Events give the same Block, so a span drained again is the span journaled before.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+
+#include "sidecar/model/block.hpp"
+
+namespace ddt::sidecar {
+
+class BlockBuilder {
+ public:
+  // Every Block of this Lane begins with these: segment, lane and owner.
+  explicit BlockBuilder(model::Block header) : header_(std::move(header)) {
+    reset(header_.from, header_.ordinal_from);
+  }
+
+  void add(model::Event event);
+  void add_rejected(std::uint64_t position, std::string reason, std::string payload);
+
+  // The Records added so far end before `position` and `ordinal`; `counts` as read from the Lane just now.
+  // Gives the Block and begins the next one where it ends.
+  model::Block take(std::uint64_t position, std::uint64_t ordinal, const model::LaneCounts& counts);
+
+  bool is_empty() const noexcept { return records_ == 0; }
+  std::uint64_t records() const noexcept { return records_; }
+  // About how much memory the Block takes: what bounds the queue behind us.
+  std::size_t bytes_estimate() const noexcept { return bytes_; }
+  // Throws away what was added and begins again at a position.
+  void reset(std::uint64_t position, std::uint64_t ordinal);
+
+ private:
+  using ProfileScript = std::pair<std::int32_t, std::string>;
+
+  void add_sample(const model::LatencyEvent& event);
+  void add_sample(const model::MetricEvent& event);
+  void add_state(model::Event event);
+  void add_hour_state(const model::Event& event);
+  void add_equity(const model::EquityEvent& event);
+
+  model::Block header_, block_;
+  std::uint64_t records_ = 0;
+  std::size_t bytes_ = 0;
+  // (kind, profile, script or symbol): newest reading. Later in the Lane wins where times are equal.
+  std::map<std::tuple<std::size_t, std::int32_t, std::string>, model::Event> latest_;
+  std::map<std::tuple<std::size_t, std::int32_t, std::string, std::int64_t>, model::Event> hours_;
+  std::map<std::pair<std::int32_t, std::int64_t>, model::EquityMinuteOf> equity_;
+  std::map<std::tuple<std::int32_t, std::string, std::string, std::int64_t>, model::LatencySummary>
+      latency_;
+  std::map<std::tuple<std::int32_t, std::string, std::string, std::int64_t>, model::MetricSummary>
+      metrics_;
+};
+
+}  // namespace ddt::sidecar

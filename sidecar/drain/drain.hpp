@@ -1,0 +1,94 @@
+// sidecar/drain/drain.hpp — reads every Lane of the telemetry directory into Blocks.
+//
+// Threads   One: the only reader of shared memory. work() does a bounded amount and says how much.
+// Release   A Lane's lines go back to the bot when MySQL has committed them; on Redis's word only when MySQL
+//           has not committed for kMysqlSilenceMax and the Lane fills up.
+// Bad data  A Record that cannot be understood is counted and kept as bytes; a Lane whose sequence or
+//           length is impossible is quarantined; all others go on.
+// Ends      An owner whose lock is free is drained to the end once more, committed, marked, unlinked.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "shm/segment.hpp"
+#include "sidecar/batch_queue.hpp"
+#include "sidecar/drain/block_builder.hpp"
+#include "sidecar/drain/decode.hpp"
+#include "sidecar/exchange.hpp"
+
+namespace ddt::sidecar {
+
+struct DrainConfig {
+  std::string directory;
+  std::int64_t flush_interval_ns = 10'000'000;  // 10 ms: what a dashboard does not notice
+  std::int64_t scan_interval_ns =
+      100'000'000;  // new Segments; a bot's first Records wait in its Lane
+  std::int64_t lock_check_interval_ns = 250'000'000;
+  std::int64_t mysql_silence_max_ns = 2'000'000'000;
+  std::size_t block_bytes_max = 1U << 20;  // a Block this large is sent at once
+  std::size_t batch_bytes_max = 4U << 20;  // a journal entry stays far below Redis's limit
+};
+
+struct DrainCounters {
+  std::uint64_t records = 0, rejected = 0, quarantined_lanes = 0, refused_segments = 0,
+                clock_steps = 0;
+  DecodeCounts decode;
+};
+
+class Drain {
+ public:
+  // `starts`: Lanes that Redis or MySQL know from before. All collaborators outlive the drain.
+  Drain(DrainConfig config, std::map<model::LaneName, StartPosition> starts, BatchQueue& batches,
+        Exchange& exchange);
+  ~Drain();
+
+  // Reads, folds, sends, releases. Returns Records read (0: nothing to do, wait a little).
+  std::size_t work(std::int64_t now_ns);
+
+  // At shutdown: sends what is folded. False while the queue has no room for it.
+  bool flush(std::int64_t now_ns);
+
+  bool durability_is_redis() const noexcept { return redis_durability_; }
+  const DrainCounters& counters() const noexcept { return counters_; }
+
+ private:
+  struct Lane;
+  struct Segment;
+
+  void scan_directory();
+  void open_segment(const std::string& name);
+  void find_new_lanes(Segment& segment);
+  std::size_t read_lane(Segment& segment, Lane& lane, std::size_t records_max);
+  void add_record(Segment& segment, Lane& lane, BlockBuilder& builder, const RecordCopy& record);
+  void quarantine(Lane& lane, std::string reason);
+  void calibrate_all(bool is_first, Segment* only);
+  void take_mail(std::int64_t now_ns);
+  void release(Lane& lane, std::int64_t now_ns);
+  FillAnswer answer(const FillRequest& request);
+  void check_owners();
+  void retire_if_done(Segment& segment);
+  bool send_due(std::int64_t now_ns, bool all);
+  void publish_views(std::int64_t now_ns);
+  Lane* find(const model::LaneName& name);
+
+  const DrainConfig config_;
+  std::map<model::LaneName, StartPosition> starts_;
+  BatchQueue& batches_;
+  Exchange& exchange_;
+  std::map<std::string, std::unique_ptr<Segment>> segments_;  // by file name
+  std::map<std::string, std::string> refused_;                // file name → why it is not read
+  std::map<model::LaneName, Lane*> lanes_;
+  DrainCounters counters_;
+  bool redis_durability_ = false;
+  std::int64_t next_flush_ns_ = 0, next_scan_ns_ = 0, next_lock_check_ns_ = 0,
+               next_calibration_ns_ = 0, next_views_ns_ = 0;
+  std::uint64_t start_ticks_ = 0;
+  std::int64_t start_monotonic_ns_ = 0;
+  std::unique_ptr<RecordCopy> copy_;
+};
+
+}  // namespace ddt::sidecar

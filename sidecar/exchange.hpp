@@ -1,0 +1,145 @@
+// sidecar/exchange.hpp — what the sidecar's threads tell each other about Lanes, besides Blocks.
+//
+//   append ──acknowledged──▶ drain      Redis holds everything before this position
+//   rollup ──committed─────▶ drain      MySQL holds it: the Lane's space may go
+//   rollup ──fill request──▶ drain      Redis lost something: read it again
+//   drain  ──fill answer───▶ rollup
+//   drain  ──retirement────▶ rollup     the owner is gone and all of it is committed: mark the tombstone
+//   rollup ──retired───────▶ drain      marked: the file may go
+//
+// Threads   Any. One mutex, held for moves of vectors only; nothing waits inside.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sidecar/model/block.hpp"
+#include "sidecar/redis/journal.hpp"
+
+namespace ddt::sidecar {
+
+using redis::LanePosition;
+
+struct LaneCommit {
+  model::LaneName lane;
+  std::uint64_t position = 0;
+  model::LaneCounts counts;
+};
+
+struct FillRequest {
+  model::LaneName lane;
+  std::uint64_t from = 0, to = 0;
+  std::uint64_t published_before = 0;  // Records published before `from`, as committed
+};
+
+struct FillAnswer {
+  model::LaneName lane;
+  std::uint64_t from = 0;          // of the request
+  std::uint64_t lost_to = 0;       // [from, lost_to) is gone; equal to from: nothing is
+  std::uint64_t lost_records = 0;
+  bool lane_is_gone = false;       // nobody can read it: what the next Block's ordinals tell is lost
+  std::optional<model::Block> block = std::nullopt;  // [lost_to, request.to)
+};
+
+struct Retirement {
+  model::SegmentId segment_id{};
+  std::string segment_name;
+};
+
+// What the drain knows about a Lane, for the ledger and for people who look.
+struct LaneView {
+  model::LaneName lane;
+  std::string segment_name, script_name;
+  std::int32_t profile_id = 0;
+  std::uint64_t produced = 0;   // ordinals seen
+  std::uint64_t published = 0;  // Records read so far
+  model::LaneCounts counts;
+  std::uint64_t occupied_lines = 0;
+  std::string quarantine_reason;  // "" = not quarantined
+};
+
+// Where to begin after a start: what Redis acknowledged and MySQL committed.
+struct StartPosition {
+  std::uint64_t acknowledged = 0, committed = 0;
+  std::uint64_t committed_published = 0;
+};
+
+template <typename T>
+class Mailbox {
+ public:
+  void put(T value) {
+    const std::lock_guard lock(mutex_);
+    values_.push_back(std::move(value));
+  }
+  void put_all(std::vector<T> values) {
+    const std::lock_guard lock(mutex_);
+    values_.insert(values_.end(), std::make_move_iterator(values.begin()),
+                   std::make_move_iterator(values.end()));
+  }
+  std::vector<T> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(values_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<T> values_;
+};
+
+// Wakes the rollup before its interval is over.
+class Doorbell {
+ public:
+  void ring() {
+    {
+      const std::lock_guard lock(mutex_);
+      rung_ = true;
+    }
+    bell_.notify_one();
+  }
+  void wait_for(std::chrono::milliseconds timeout) {
+    std::unique_lock lock(mutex_);
+    bell_.wait_for(lock, timeout, [this] { return rung_; });
+    rung_ = false;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable bell_;
+  bool rung_ = false;
+};
+
+struct Exchange {
+  Mailbox<LanePosition> acknowledged;              // for the drain
+  Mailbox<LanePosition> acknowledged_for_rollup;
+  Mailbox<model::LaneName> forgotten;              // retired Lanes, for the append
+  Mailbox<LaneCommit> committed;
+  Mailbox<FillRequest> fill_requests;
+  Mailbox<FillAnswer> fill_answers;
+  Mailbox<Retirement> retirements;
+  Mailbox<Retirement> retired;
+  Doorbell rollup_bell;  // a Lane is a quarter full, or something waits for the rollup
+
+  // CLOCK_MONOTONIC of the last time MySQL was known to hold everything it was given.
+  std::atomic<std::int64_t> mysql_committed_at_ns{0};
+
+  void set_views(std::vector<LaneView> views) {
+    const std::lock_guard lock(views_mutex_);
+    views_ = std::move(views);
+  }
+  std::vector<LaneView> views() const {
+    const std::lock_guard lock(views_mutex_);
+    return views_;
+  }
+
+ private:
+  mutable std::mutex views_mutex_;
+  std::vector<LaneView> views_;
+};
+
+}  // namespace ddt::sidecar

@@ -1,0 +1,308 @@
+#include "sidecar/rollup/rollup.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <set>
+#include <span>
+
+#include "shm/base/clock.hpp"
+#include "sidecar/model/codec.hpp"
+#include "sidecar/rollup/write_facts.hpp"
+#include "sidecar/rollup/write_states.hpp"
+
+namespace ddt::sidecar {
+namespace {
+
+constexpr std::int64_t kTrimIntervalNs = 5'000'000'000;
+constexpr std::int64_t kPingIntervalNs = 500'000'000;
+
+std::vector<model::LaneName> lanes_of(const Judged& judged) {
+  std::set<model::LaneName> lanes;
+  for (const model::Block& block : judged.blocks) lanes.insert(block.lane);
+  for (const auto& [lane, records] : judged.lost) lanes.insert(lane);
+  return {lanes.begin(), lanes.end()};
+}
+
+}  // namespace
+
+Rollup::Rollup(RollupConfig config, Exchange& exchange)
+    : config_(std::move(config)),
+      keys_(config_.sidecar_id),
+      exchange_(exchange),
+      trim_plan_(config_.journal_keep_ms, config_.journal_keep_bytes) {}
+
+// ── connections ──────────────────────────────────────────────────────────────────────────────────────
+
+Status Rollup::connect_mysql() {
+  mysql_.reset();
+  auto mysql = sql::Connection::connect(config_.mysql);
+  if (!mysql) return mysql.error();
+  auto lanes = read_positions(*mysql, config_.sidecar_id);
+  if (!lanes) return lanes.error();
+  mysql_.emplace(std::move(*mysql));
+  committed_.clear();
+  for (const auto& [name, lane] : *lanes) committed_[name] = lane.position;
+  judge_.reset(std::move(*lanes));
+  read_id_ = resume_id_;
+  read_entries_.clear();
+  exchange_.mysql_committed_at_ns.store(monotonic_ns(), std::memory_order_relaxed);
+  return Done{};
+}
+
+bool Rollup::connect_all(std::int64_t now_ns) {
+  if (!backoff_.may_try(now_ns)) return false;
+  if (!mysql_ || !mysql_->is_open()) {
+    if (auto connected = connect_mysql(); !connected) {
+      spdlog::warn("rollup: {}", connected.error().message);
+      backoff_.failed(now_ns);
+      return false;
+    }
+  }
+  check_mysql_alive(now_ns);
+  if (!journal_ || !journal_->is_open()) {
+    journal_.reset();
+    auto journal = redis::JournalReader::connect(config_.redis, keys_);
+    if (!journal) {
+      spdlog::warn("rollup: {}", journal.error().message);
+      backoff_.failed(now_ns);
+      return false;
+    }
+    journal_.emplace(std::move(*journal));
+  }
+  return true;
+}
+
+// While there is nothing to commit, an answering MySQL still holds everything it was given.
+void Rollup::check_mysql_alive(std::int64_t now_ns) {
+  if (now_ns < next_ping_ns_) return;
+  next_ping_ns_ = now_ns + kPingIntervalNs;
+  if (at_end_ && mysql_->query("SELECT 1")) {
+    exchange_.mysql_committed_at_ns.store(now_ns, std::memory_order_relaxed);
+  }
+}
+
+void Rollup::begin_again(std::int64_t now_ns, const Error& error) {
+  ++counters_.retries;
+  spdlog::warn("rollup: {}", error.message);
+  if (mysql_ && mysql_->is_open()) {
+    if (!mysql_->rollback()) mysql_.reset();
+  }
+  mysql_
+      .reset();  // positions are read anew with the connection: what MySQL says then is what holds
+  backoff_.failed(now_ns);
+}
+
+// ── one transaction ──────────────────────────────────────────────────────────────────────────────────
+
+std::size_t Rollup::work(std::int64_t now_ns) {
+  for (Retirement& retirement : exchange_.retirements.take())
+    retirements_.push_back(std::move(retirement));
+  if (!connect_all(now_ns)) return 0;
+  Judged judged;
+  if (auto read = read_journal(judged); !read) {
+    spdlog::warn("rollup: {}", read.error().message);
+    backoff_.failed(now_ns);
+    return 0;
+  }
+  for (const FillRequest& request : judged.fill_requests) {
+    ++counters_.fills;
+    exchange_.fill_requests.put(request);
+  }
+  if (!judged.blocks.empty() || !judged.lost.empty()) {
+    if (auto done = commit(judged); !done) {
+      row_by_row_ = !done.error().is_retryable && !row_by_row_;
+      begin_again(now_ns, done.error());
+      return 0;
+    }
+    row_by_row_ = false;
+    told_the_others(judged);
+    exchange_.mysql_committed_at_ns.store(monotonic_ns(), std::memory_order_relaxed);
+  }
+  backoff_.succeeded();
+  if (!judge_.has_waiting()) {
+    resume_id_ = read_id_;
+    for (const auto& [id, bytes] : read_entries_)
+      trim_plan_.committed(id, bytes, wall_ns() / 1'000'000);
+    read_entries_.clear();
+  }
+  if (auto retired = retire(); !retired) begin_again(now_ns, retired.error());
+  trim(now_ns);
+  return judged.blocks.size();
+}
+
+Status Rollup::read_journal(Judged& judged) {
+  for (FillAnswer& answer : exchange_.fill_answers.take()) judge_.add(std::move(answer), judged);
+  // Taken before the journal is read: what is acknowledged by now must be found in it.
+  for (const LanePosition& position : exchange_.acknowledged_for_rollup.take()) {
+    acknowledged_[position.lane] = position.position;
+  }
+  auto page = journal_->read_after(read_id_, row_by_row_ ? 1 : config_.entries_max,
+                                   config_.entry_bytes_max);
+  if (!page) return page.error();
+  if (page->has_gone_back) {
+    spdlog::warn("rollup: the journal is older than what was read; reading it again");
+    read_id_ = resume_id_ = std::string(redis::kJournalStart);
+    trim_plan_.clear();
+    return Done{};
+  }
+  for (redis::RawEntry& entry : page->entries) {
+    read_entries_.emplace_back(entry.id, entry.bytes.size());
+    read_id_ = entry.id;
+    auto blocks = model::decode_entry(entry.bytes);
+    if (!blocks) {  // what it covered is missed by the next Block and filled from the Lane
+      ++counters_.undecodable_entries;
+      spdlog::error("rollup: journal entry {} cannot be decoded", entry.id);
+      continue;
+    }
+    for (model::Block& block : *blocks) judge_.add(std::move(block), judged);
+  }
+  at_end_ = page->entries.empty();
+  if (at_end_) {
+    for (const auto& [lane, position] : acknowledged_)
+      judge_.at_journal_end({lane, position}, judged);
+  }
+  return Done{};
+}
+
+Status Rollup::commit(const Judged& judged) {
+  if (auto begun = mysql_->begin(); !begun) return begun;
+  const std::vector<model::LaneName> lanes = lanes_of(judged);
+  const auto holds = positions_still_hold(lanes);
+  if (!holds) return holds.error();
+  if (!*holds)
+    return Error{.message = "positions in MySQL are not what was committed: beginning again",
+                 .is_retryable = true};
+  if (auto written = write(judged); !written) return written;
+  CommittedLanes rows;
+  for (const model::LaneName& name : lanes) rows.emplace(name, judge_.lane(name));
+  if (auto moved = write_positions(*mysql_, config_.sidecar_id, rows); !moved) return moved;
+  return mysql_->commit();
+}
+
+Result<bool> Rollup::positions_still_hold(const std::vector<model::LaneName>& lanes) {
+  auto rows = lock_positions(*mysql_, lanes);
+  if (!rows) return rows.error();
+  return std::ranges::all_of(lanes, [&](const model::LaneName& name) {
+    const auto row = rows->find(name);
+    const auto ours = committed_.find(name);
+    return (row == rows->end() ? 0 : row->second.position) ==
+           (ours == committed_.end() ? 0 : ours->second);
+  });
+}
+
+Status Rollup::write(const Judged& judged) {
+  DirtyHours dirty;
+  std::vector<RejectedRecord> rejected;
+  const std::span<const model::Block> blocks = judged.blocks;
+  if (row_by_row_) {
+    if (auto done = write_row_by_row(judged, rejected, dirty); !done) return done;
+  } else {
+    const std::vector<Fact> facts = facts_of(blocks);
+    if (auto done = write_facts(*mysql_, facts, dirty); !done) return done;
+    if (auto done = write_equity_minutes(*mysql_, blocks, dirty); !done) return done;
+    if (auto done = write_hour_states(*mysql_, blocks, dirty); !done) return done;
+    if (auto done = write_samples(*mysql_, blocks, dirty); !done) return done;
+  }
+  if (auto done = write_dirty(*mysql_, dirty); !done) return done;
+  return write_rejected_of(judged, std::move(rejected));
+}
+
+// A row failed that is no matter of the moment: the same again one by one, so that it costs nobody else.
+Status Rollup::write_row_by_row(const Judged& judged, std::vector<RejectedRecord>& rejected,
+                                DirtyHours& dirty) {
+  const auto can_never = [&](const Status& status) {
+    return !status && !status.error().is_retryable && mysql_->is_open();
+  };
+  for (const model::Block& block : judged.blocks) {
+    const std::span<const model::Block> one(&block, 1);
+    for (const Fact& fact : facts_of(one)) {
+      const Status done = write_facts(*mysql_, std::span(&fact, 1), dirty);
+      if (can_never(done)) {
+        std::string bytes;
+        model::ByteWriter writer(bytes);
+        model::encode(*fact.event, writer);
+        rejected.push_back({block.lane, model::origin_of(*fact.event).position,
+                            done.error().message, std::move(bytes)});
+        judge_.count_rejected(block, 0, 1);
+      } else if (!done) {
+        return done;
+      }
+    }
+    Status folded = write_equity_minutes(*mysql_, one, dirty);
+    if (folded) folded = write_hour_states(*mysql_, one, dirty);
+    if (folded) folded = write_samples(*mysql_, one, dirty);
+    if (can_never(folded)) {
+      rejected.push_back(
+          {block.lane, block.from, folded.error().message, model::encode_entry(one)});
+      judge_.count_rejected(block, block.samples + block.states, 0);
+    } else if (!folded) {
+      return folded;
+    }
+  }
+  return Done{};
+}
+
+Status Rollup::write_rejected_of(const Judged& judged, std::vector<RejectedRecord> rejected) {
+  for (const model::Block& block : judged.blocks) {
+    for (const model::Rejected& record : block.rejected) {
+      rejected.push_back({block.lane, record.position, record.reason, record.payload});
+    }
+  }
+  counters_.rejected += rejected.size();
+  return write_rejected(*mysql_, rejected);
+}
+
+// ── after the commit ─────────────────────────────────────────────────────────────────────────────────
+
+void Rollup::told_the_others(const Judged& judged) {
+  ++counters_.transactions;
+  std::map<model::LaneName, LaneCommit> commits;
+  for (const auto& [lane, records] : judged.lost) {
+    counters_.lost += records;
+    commits[lane] = {
+        .lane = lane, .position = judge_.lane(lane).position, .counts = judge_.lane(lane).counts};
+  }
+  for (const model::Block& block : judged.blocks) {
+    ++counters_.blocks;
+    counters_.facts += block.facts;
+    commits[block.lane] = {.lane = block.lane,
+                           .position = judge_.lane(block.lane).position,
+                           .counts = judge_.lane(block.lane).counts};
+  }
+  std::vector<LaneCommit> values;
+  for (auto& [lane, commit] : commits) {
+    committed_[lane] = commit.position;
+    values.push_back(std::move(commit));
+  }
+  exchange_.committed.put_all(std::move(values));
+}
+
+Status Rollup::retire() {
+  if (retirements_.empty() || judge_.has_waiting()) return Done{};
+  for (const Retirement& retirement : retirements_) {
+    if (auto marked = mark_retired(*mysql_, retirement.segment_id); !marked) return marked;
+  }
+  for (Retirement& retirement : std::exchange(retirements_, {})) {
+    for (const auto& [name, lane] : judge_.lanes()) {
+      if (name.segment_id != retirement.segment_id) continue;
+      exchange_.forgotten.put(name);
+      committed_.erase(name);
+      acknowledged_.erase(name);
+    }
+    judge_.forget(retirement.segment_id);
+    exchange_.retired.put(std::move(retirement));
+  }
+  return Done{};
+}
+
+void Rollup::trim(std::int64_t now_ns) {
+  if (now_ns < next_trim_ns_) return;
+  next_trim_ns_ = now_ns + kTrimIntervalNs;
+  if (const auto id = trim_plan_.due(wall_ns() / 1'000'000)) {
+    if (auto trimmed = journal_->trim_before(*id); !trimmed)
+      spdlog::warn("rollup: {}", trimmed.error().message);
+  }
+}
+
+}  // namespace ddt::sidecar

@@ -1,0 +1,247 @@
+#include "sidecar/rollup/write_facts.hpp"
+
+#include "shm/base/clock.hpp"
+#include "sidecar/model/json.hpp"
+#include "sidecar/model/time.hpp"
+#include "sidecar/model/trades.hpp"
+#include "sidecar/redis/keys.hpp"
+#include "sidecar/rollup/rows.hpp"
+
+namespace ddt::sidecar {
+namespace {
+
+void push(std::vector<sql::Value>& values, std::initializer_list<sql::Value> row) {
+  values.insert(values.end(), row.begin(), row.end());
+}
+
+void push_identity(std::vector<sql::Value>& values, const Fact& fact, const model::Origin& origin) {
+  push(values, {value_of_text(origin.script_name), value_of_time(origin.event_time_ns),
+                value_of_bytes(fact.block->lane.segment_id), value_of_count(fact.block->lane.lane),
+                value_of_count(origin.position), value_of_text(origin.metadata)});
+}
+
+void mark(DirtyHours& dirty, std::int32_t profile_id, std::string_view metric_type,
+          std::int64_t time_ns) {
+  dirty.emplace(profile_id, metric_type, model::hour_start_ns(model::unix_hour(time_ns)));
+}
+
+// ── trades ───────────────────────────────────────────────────────────────────────────────────────────
+
+constexpr std::string_view kTradeHead =
+    "INSERT INTO dd_trade_performance (profile_id, symbol, trade_type, side, entry_price, "
+    "exit_price, "
+    "reference_price, quantity, multiplier, fees, pnl, pnl_pct, slippage, entry_time, exit_time, "
+    "duration_seconds, "
+    "bar_strength, candle_size, direction, exit_reason, trade_id, order_id, signal_id, "
+    "script_name, event_time, "
+    "segment_id, lane, position, metadata) VALUES ";
+// A repeated trade_id corrects the row.
+constexpr std::string_view kTradeTail =
+    " ON DUPLICATE KEY UPDATE symbol = VALUES(symbol), trade_type = VALUES(trade_type), side = "
+    "VALUES(side), "
+    "entry_price = VALUES(entry_price), exit_price = VALUES(exit_price), reference_price = "
+    "VALUES(reference_price), "
+    "quantity = VALUES(quantity), multiplier = VALUES(multiplier), fees = VALUES(fees), pnl = "
+    "VALUES(pnl), "
+    "pnl_pct = VALUES(pnl_pct), slippage = VALUES(slippage), entry_time = VALUES(entry_time), "
+    "exit_time = VALUES(exit_time), duration_seconds = VALUES(duration_seconds), "
+    "bar_strength = VALUES(bar_strength), candle_size = VALUES(candle_size), direction = "
+    "VALUES(direction), "
+    "exit_reason = VALUES(exit_reason), order_id = VALUES(order_id), signal_id = "
+    "VALUES(signal_id), "
+    "script_name = VALUES(script_name), event_time = VALUES(event_time), segment_id = "
+    "VALUES(segment_id), "
+    "lane = VALUES(lane), position = VALUES(position), metadata = VALUES(metadata), revision = "
+    "revision + 1";
+constexpr std::size_t kTradeColumns = 29;
+
+sql::Value duration_value(const model::TradeRow& row) {
+  const auto duration_us = model::duration_us(row);
+  return duration_us ? sql::Value{decimal_string(*duration_us, 6)} : sql::Value{sql::Null{}};
+}
+
+void push_trade(RowSet& rows, const Fact& fact, const model::TradeEvent& trade) {
+  const model::TradeRow row =
+      model::row_of(trade, fact.block->lane.segment_id, fact.block->lane.lane);
+  push(rows.values, {value_of_id(trade.origin.profile_id),
+                     trade.symbol,
+                     trade.trade_type,
+                     value_of_text(trade.side),
+                     value_of_e8(trade.entry_price_e8),
+                     value_of_e8(trade.exit_price_e8),
+                     value_of_e8(trade.reference_price_e8),
+                     value_of_e8(trade.quantity_e8),
+                     value_of_e8(trade.multiplier_e8),
+                     value_of_e8(trade.fees_e8),
+                     value_of_e8(model::pnl_e8(row)),
+                     value_of_e8(model::pnl_pct_e8(row)),
+                     value_of_e8(model::slippage_e8(row)),
+                     value_of_time(trade.entry_time_ns),
+                     value_of_time(trade.exit_time_ns),
+                     duration_value(row),
+                     value_of_e8(trade.bar_strength_e8),
+                     value_of_e8(trade.candle_size_e8),
+                     value_of_text(trade.direction),
+                     value_of_text(trade.exit_reason),
+                     value_of_text(trade.trade_id),
+                     value_of_text(trade.order_id),
+                     value_of_text(trade.signal_id)});
+  push_identity(rows.values, fact, trade.origin);
+}
+
+// A correction may move a trade to another hour: the hour it leaves is stale too.
+Status mark_corrected_hours(sql::Connection& mysql, const RowSet& ids, DirtyHours& dirty) {
+  const auto rows = select_rows(
+      mysql,
+      "SELECT profile_id, exit_time FROM dd_trade_performance WHERE (profile_id, trade_id) IN", ids,
+      "AND exit_time IS NOT NULL FOR UPDATE");
+  if (!rows) return rows.error();
+  for (const sql::Row& row : *rows) {
+    const auto time_ns = model::parse_mysql_datetime(row.text(1));
+    if (!time_ns) continue;
+    mark(dirty, static_cast<std::int32_t>(row.integer(0)), "equity", *time_ns);
+    mark(dirty, static_cast<std::int32_t>(row.integer(0)), "breakout", *time_ns);
+  }
+  return Done{};
+}
+
+Status write_trades(sql::Connection& mysql, std::span<const Fact> facts, DirtyHours& dirty) {
+  RowSet rows{.columns = kTradeColumns, .values = {}};
+  RowSet ids{.columns = 2, .values = {}};
+  for (const Fact& fact : facts) {
+    const auto* trade = std::get_if<model::TradeEvent>(fact.event);
+    if (trade == nullptr) continue;
+    push_trade(rows, fact, *trade);
+    mark(dirty, trade->origin.profile_id, "equity", trade->exit_time_ns);
+    mark(dirty, trade->origin.profile_id, "breakout", trade->exit_time_ns);
+    if (!trade->trade_id.empty())
+      push(ids.values, {value_of_id(trade->origin.profile_id), trade->trade_id});
+  }
+  if (auto done = mark_corrected_hours(mysql, ids, dirty); !done) return done;
+  return insert_rows(mysql, kTradeHead, rows, kTradeTail);
+}
+
+// ── orders ───────────────────────────────────────────────────────────────────────────────────────────
+
+constexpr std::string_view kOrderHead =
+    "INSERT INTO dd_orders (profile_id, order_id, status, parent_order_id, signal_id, symbol, "
+    "order_type, side, "
+    "quantity, filled_quantity, limit_price, filled_price, api_latency_ms, script_name, "
+    "event_time, segment_id, lane, "
+    "position, metadata) VALUES ";
+// Bots poll: a status seen again changes nothing but what the first sighting did not know.
+constexpr std::string_view kOrderTail =
+    " ON DUPLICATE KEY UPDATE parent_order_id = COALESCE(parent_order_id, "
+    "VALUES(parent_order_id)), "
+    "signal_id = COALESCE(signal_id, VALUES(signal_id)), order_type = COALESCE(order_type, "
+    "VALUES(order_type)), "
+    "side = COALESCE(side, VALUES(side)), quantity = COALESCE(quantity, VALUES(quantity)), "
+    "filled_quantity = GREATEST(COALESCE(filled_quantity, VALUES(filled_quantity)), "
+    "COALESCE(VALUES(filled_quantity), filled_quantity)), "
+    "limit_price = COALESCE(limit_price, VALUES(limit_price)), "
+    "filled_price = COALESCE(filled_price, VALUES(filled_price)), "
+    "api_latency_ms = COALESCE(api_latency_ms, VALUES(api_latency_ms)), "
+    "event_time = LEAST(event_time, VALUES(event_time)), metadata = COALESCE(metadata, "
+    "VALUES(metadata))";
+constexpr std::size_t kOrderColumns = 19;
+
+// A bot may not know an order's id: such a Record is an order of its own.
+std::string order_key(const Fact& fact, const model::OrderEvent& order) {
+  if (!order.order_id.empty()) return order.order_id;
+  return "#" + redis::lane_field(fact.block->lane) + ":" + std::to_string(order.origin.position);
+}
+
+sql::Value latency_value(std::int64_t latency_ns) {
+  return latency_ns == model::kNoTime ? sql::Value{sql::Null{}}
+                                      : sql::Value{decimal_string(latency_ns, 6)};
+}
+
+Status write_orders(sql::Connection& mysql, std::span<const Fact> facts, DirtyHours& dirty) {
+  RowSet rows{.columns = kOrderColumns, .values = {}};
+  for (const Fact& fact : facts) {
+    const auto* order = std::get_if<model::OrderEvent>(fact.event);
+    if (order == nullptr) continue;
+    push(rows.values,
+         {value_of_id(order->origin.profile_id), order_key(fact, *order), order->status,
+          value_of_text(order->parent_order_id), value_of_text(order->signal_id), order->symbol,
+          value_of_text(order->order_type), value_of_text(order->side),
+          value_of_e8(order->quantity_e8), value_of_e8(order->filled_quantity_e8),
+          value_of_e8(order->limit_price_e8), value_of_e8(order->filled_price_e8),
+          latency_value(order->api_latency_ns)});
+    push_identity(rows.values, fact, order->origin);
+    mark(dirty, order->origin.profile_id, "order", order->origin.event_time_ns);
+  }
+  return insert_rows(mysql, kOrderHead, rows, kOrderTail);
+}
+
+// ── signals and errors ───────────────────────────────────────────────────────────────────────────────
+
+constexpr std::string_view kSignalHead =
+    "INSERT INTO dd_signals (profile_id, signal_id, fate, reason, symbol, direction, bar_strength, "
+    "close_price, "
+    "candle_size, volume, script_name, event_time, segment_id, lane, position, metadata) VALUES ";
+constexpr std::string_view kRepeatTail = " ON DUPLICATE KEY UPDATE position = VALUES(position)";
+
+Status write_signals(sql::Connection& mysql, std::span<const Fact> facts, DirtyHours& dirty) {
+  RowSet rows{.columns = 16, .values = {}};
+  for (const Fact& fact : facts) {
+    const auto* signal = std::get_if<model::SignalEvent>(fact.event);
+    if (signal == nullptr) continue;
+    push(rows.values,
+         {value_of_id(signal->origin.profile_id), value_of_text(signal->signal_id), signal->fate,
+          value_of_text(signal->reason), signal->symbol, value_of_text(signal->direction),
+          value_of_e8(signal->bar_strength_e8), value_of_e8(signal->close_price_e8),
+          value_of_e8(signal->candle_size_e8), value_of_e8(signal->volume_e8)});
+    push_identity(rows.values, fact, signal->origin);
+    mark(dirty, signal->origin.profile_id, "breakout", signal->origin.event_time_ns);
+  }
+  return insert_rows(mysql, kSignalHead, rows, kRepeatTail);
+}
+
+std::string error_metadata(const model::ErrorEvent& error) {
+  model::JsonWriter json;
+  json.begin_object().key("code").string(error.code).key("text").string(error.text);
+  if (!error.origin.metadata.empty()) json.key("metadata").raw(error.origin.metadata);
+  json.end_object();
+  return std::move(json).take();
+}
+
+constexpr std::string_view kErrorHead =
+    "INSERT INTO dd_system_health (profile_id, script_name, metric_name, status, timestamp, "
+    "metadata, segment_id, lane, "
+    "position) VALUES ";
+
+Status write_errors(sql::Connection& mysql, std::span<const Fact> facts, DirtyHours& dirty) {
+  RowSet rows{.columns = 9, .values = {}};
+  for (const Fact& fact : facts) {
+    const auto* error = std::get_if<model::ErrorEvent>(fact.event);
+    if (error == nullptr) continue;
+    const model::Origin& origin = error->origin;
+    push(rows.values, {value_of_id(origin.profile_id), origin.script_name, std::string("error"),
+                       value_of_text(error->severity), value_of_time(origin.event_time_ns),
+                       error_metadata(*error), value_of_bytes(fact.block->lane.segment_id),
+                       value_of_count(fact.block->lane.lane), value_of_count(origin.position)});
+    mark(dirty, origin.profile_id, "system", origin.event_time_ns);
+  }
+  return insert_rows(mysql, kErrorHead, rows, kRepeatTail);
+}
+
+}  // namespace
+
+std::vector<Fact> facts_of(std::span<const model::Block> blocks) {
+  std::vector<Fact> facts;
+  for (const model::Block& block : blocks) {
+    for (const model::Event& event : block.fact_events)
+      facts.push_back({.block = &block, .event = &event});
+  }
+  return facts;
+}
+
+Status write_facts(sql::Connection& mysql, std::span<const Fact> facts, DirtyHours& dirty) {
+  if (auto done = write_trades(mysql, facts, dirty); !done) return done;
+  if (auto done = write_orders(mysql, facts, dirty); !done) return done;
+  if (auto done = write_signals(mysql, facts, dirty); !done) return done;
+  return write_errors(mysql, facts, dirty);
+}
+
+}  // namespace ddt::sidecar

@@ -1,0 +1,348 @@
+#include "sidecar/rollup/write_states.hpp"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <tuple>
+
+#include "sidecar/model/codec.hpp"
+#include "sidecar/model/json.hpp"
+#include "sidecar/model/time.hpp"
+#include "sidecar/model/window.hpp"
+#include "sidecar/rollup/rows.hpp"
+
+namespace ddt::sidecar {
+namespace {
+
+void push(std::vector<sql::Value>& values, std::initializer_list<sql::Value> row) {
+  values.insert(values.end(), row.begin(), row.end());
+}
+
+void mark(DirtyHours& dirty, std::int32_t profile_id, std::string_view metric_type,
+          std::int64_t time_ns) {
+  dirty.emplace(profile_id, metric_type, model::hour_start_ns(model::unix_hour(time_ns)));
+}
+
+template <typename State>
+std::string bytes_of(const State& state) {
+  std::string bytes;
+  model::ByteWriter writer(bytes);
+  state.encode(writer);
+  return bytes;
+}
+
+// What a row holds, or an empty state where there is none yet. Bytes that are no state are our own bug or a
+// damaged row: an error that is never retried, so that the Block is set aside rather than merged into nothing.
+template <typename State>
+Result<State> state_of(const sql::Row& row, std::size_t column, const char* what) {
+  if (row.is_null(column)) return State{};
+  model::ByteReader reader(row.text(column));
+  auto state = State::decode(reader);
+  if (!state || !reader.ok())
+    return Error{.message = std::string("mysql: undecodable state of ") + what};
+  return *std::move(state);
+}
+
+// ── equity minutes ───────────────────────────────────────────────────────────────────────────────────
+
+using EquityKey = std::pair<std::int32_t, std::int64_t>;
+using EquityMap = std::map<EquityKey, model::EquityMinuteOf>;
+
+EquityMap merged_minutes(std::span<const model::Block> blocks) {
+  EquityMap minutes;
+  for (const model::Block& block : blocks) {
+    for (const model::EquityMinuteOf& minute : block.equity_minutes) {
+      const auto [slot, is_new] = minutes.try_emplace({minute.profile_id, minute.minute}, minute);
+      if (!is_new) slot->second.equity = model::merge(slot->second.equity, minute.equity);
+    }
+  }
+  return minutes;
+}
+
+constexpr std::string_view kEquityHead =
+    "INSERT INTO dd_equity_minute (profile_id, minute, open, high, low, close, open_time, "
+    "high_time, low_time, close_time, "
+    "mdd, mdd_pct, unrealized_pnl, realized_pnl, margin_used, margin_available, "
+    "open_positions_count, cash_flow, readings, "
+    "margin_pct_sum, margin_pct_max, margin_readings, metadata, script_name, state) VALUES ";
+constexpr std::string_view kEquityTail =
+    " ON DUPLICATE KEY UPDATE open = VALUES(open), high = VALUES(high), low = VALUES(low), close = "
+    "VALUES(close), "
+    "open_time = VALUES(open_time), high_time = VALUES(high_time), low_time = VALUES(low_time), "
+    "close_time = VALUES(close_time), mdd = VALUES(mdd), mdd_pct = VALUES(mdd_pct), "
+    "unrealized_pnl = VALUES(unrealized_pnl), realized_pnl = VALUES(realized_pnl), margin_used = "
+    "VALUES(margin_used), "
+    "margin_available = VALUES(margin_available), open_positions_count = "
+    "VALUES(open_positions_count), "
+    "cash_flow = VALUES(cash_flow), readings = VALUES(readings), margin_pct_sum = "
+    "VALUES(margin_pct_sum), "
+    "margin_pct_max = VALUES(margin_pct_max), margin_readings = VALUES(margin_readings), metadata "
+    "= VALUES(metadata), "
+    "script_name = VALUES(script_name), state = VALUES(state), revision = revision + 1";
+
+void push_minute(RowSet& rows, const model::EquityMinuteOf& of) {
+  const model::EquityMinute& m = of.equity;
+  const auto wide = [](int128 value) { return sql::Value{decimal_string(value, 8)}; };
+  push(rows.values,
+       {value_of_id(of.profile_id),
+        value_of_time(model::minute_start_ns(of.minute)),
+        value_of_e8(m.open_e8),
+        value_of_e8(m.high_e8),
+        value_of_e8(m.low_e8),
+        value_of_e8(m.close_e8),
+        value_of_time(m.open_time_ns),
+        value_of_time(m.high_time_ns),
+        value_of_time(m.low_time_ns),
+        value_of_time(m.close_time_ns),
+        value_of_e8(m.mdd_e8),
+        value_of_e8(m.mdd_pct_e8),
+        value_of_e8(m.unrealized_pnl_e8),
+        value_of_e8(m.realized_pnl_e8),
+        value_of_e8(m.margin_used_e8),
+        value_of_e8(m.margin_available_e8),
+        m.open_positions_count < 0 ? sql::Value{sql::Null{}} : value_of_id(m.open_positions_count),
+        m.has_cash_flow ? wide(m.cash_flow_e8) : sql::Value{sql::Null{}},
+        value_of_count(m.readings),
+        wide(m.margin_pct_sum_e8),
+        value_of_e8(m.margin_pct_max_e8),
+        value_of_count(m.margin_readings),
+        value_of_text(m.metadata),
+        value_of_text(of.script_name),
+        bytes_of(m)});
+}
+
+// ── samples ──────────────────────────────────────────────────────────────────────────────────────────
+
+// (profile, script, name, hour): the key of a Summary's row, in the table's key order.
+using SampleKey = std::tuple<std::int32_t, std::string, std::string, std::int64_t>;
+
+constexpr std::size_t kStateNameBytesMax = 100;
+
+template <typename Summary>
+using SampleMap = std::map<SampleKey, Summary>;
+
+constexpr std::string_view kStateHead =
+    "INSERT INTO dd_window_state (profile_id, metric_type, script_name, name, window_type, "
+    "window_start, window_end, state) "
+    "VALUES ";
+
+sql::Value hour_value(std::int64_t hour) { return value_of_time(model::hour_start_ns(hour)); }
+
+void push_state(RowSet& rows, const SampleKey& key, sql::Value state) {
+  const auto& [profile_id, script_name, name, hour] = key;
+  push(rows.values,
+       {value_of_id(profile_id), std::string("system"), script_name, name, std::string("hour"),
+        hour_value(hour), hour_value(hour + 1), std::move(state)});
+}
+
+template <typename Summary>
+Status write_sample_map(sql::Connection& mysql, SampleMap<Summary>& samples) {
+  if (samples.empty()) return Done{};
+  RowSet empty{.columns = 8, .values = {}};
+  RowSet keys{.columns = 4, .values = {}};
+  for (const auto& [key, summary] : samples) {
+    push_state(empty, key, sql::Null{});
+    const auto& [profile_id, script_name, name, hour] = key;
+    push(keys.values, {value_of_id(profile_id), script_name, name, hour_value(hour)});
+  }
+  if (auto done = insert_rows(mysql, kStateHead, empty,
+                              " ON DUPLICATE KEY UPDATE profile_id = VALUES(profile_id)");
+      !done) {
+    return done;
+  }
+  const auto rows = select_rows(
+      mysql,
+      "SELECT profile_id, script_name, name, window_start, state FROM dd_window_state WHERE "
+      "metric_type = 'system' AND window_type = 'hour' AND "
+      "(profile_id, script_name, name, window_start) IN",
+      keys, "FOR UPDATE");
+  if (!rows) return rows.error();
+  for (const sql::Row& row : *rows) {
+    const auto start = model::parse_mysql_datetime(row.text(3));
+    if (!start) return Error{.message = "mysql: unreadable window_start"};
+    const auto found =
+        samples.find({static_cast<std::int32_t>(row.integer(0)), std::string(row.text(1)),
+                      std::string(row.text(2)), model::unix_hour(*start)});
+    if (found == samples.end()) continue;
+    auto stored = state_of<Summary>(row, 4, "samples");
+    if (!stored) return stored.error();
+    found->second.merge(*stored);
+  }
+  RowSet full{.columns = 8, .values = {}};
+  for (const auto& [key, summary] : samples) push_state(full, key, bytes_of(summary));
+  return insert_rows(mysql, kStateHead, full,
+                     " ON DUPLICATE KEY UPDATE state = VALUES(state), revision = revision + 1");
+}
+
+}  // namespace
+
+Status write_equity_minutes(sql::Connection& mysql, std::span<const model::Block> blocks,
+                            DirtyHours& dirty) {
+  EquityMap minutes = merged_minutes(blocks);
+  if (minutes.empty()) return Done{};
+  RowSet empty{.columns = 6, .values = {}};
+  RowSet keys{.columns = 2, .values = {}};
+  for (const auto& [key, minute] : minutes) {
+    const sql::Value start = value_of_time(model::minute_start_ns(key.second));
+    const sql::Value zero{std::int64_t{0}};
+    push(empty.values, {value_of_id(key.first), start, zero, zero, zero, zero});
+    push(keys.values, {value_of_id(key.first), start});
+    mark(dirty, key.first, "equity", model::minute_start_ns(key.second));
+  }
+  if (auto done = insert_rows(
+          mysql,
+          "INSERT INTO dd_equity_minute (profile_id, minute, open, high, low, close) VALUES ",
+          empty, " ON DUPLICATE KEY UPDATE profile_id = VALUES(profile_id)");
+      !done) {
+    return done;
+  }
+  const auto rows = select_rows(
+      mysql, "SELECT profile_id, minute, state FROM dd_equity_minute WHERE (profile_id, minute) IN",
+      keys, "FOR UPDATE");
+  if (!rows) return rows.error();
+  for (const sql::Row& row : *rows) {
+    const auto start = model::parse_mysql_datetime(row.text(1));
+    if (!start) return Error{.message = "mysql: unreadable minute"};
+    const auto found =
+        minutes.find({static_cast<std::int32_t>(row.integer(0)), model::unix_minute(*start)});
+    if (found == minutes.end()) continue;
+    auto stored = state_of<model::EquityMinute>(row, 2, "an equity minute");
+    if (!stored) return stored.error();
+    found->second.equity = model::merge(*stored, found->second.equity);
+  }
+  RowSet full{.columns = 25, .values = {}};
+  for (const auto& [key, minute] : minutes) push_minute(full, minute);
+  return insert_rows(mysql, kEquityHead, full, kEquityTail);
+}
+
+// ── hour states: health and rate limits ──────────────────────────────────────────────────────────────
+
+namespace {
+
+constexpr std::string_view kHealthHead =
+    "INSERT INTO dd_system_health (profile_id, script_name, metric_name, bucket, metric_value, "
+    "status, timestamp, metadata) "
+    "VALUES ";
+// Readings only move forward in time; `timestamp` is compared by all before it moves itself.
+constexpr std::string_view kHealthTail =
+    " ON DUPLICATE KEY UPDATE metric_value = IF(VALUES(timestamp) >= timestamp, "
+    "VALUES(metric_value), metric_value), "
+    "status = IF(VALUES(timestamp) >= timestamp, VALUES(status), status), "
+    "metadata = IF(VALUES(timestamp) >= timestamp, VALUES(metadata), metadata), "
+    "timestamp = GREATEST(timestamp, VALUES(timestamp))";
+
+struct HealthRow {
+  std::int32_t profile_id;
+  std::string script_name, metric_name;
+  std::int64_t hour_ns;
+  sql::Value value, status, time, metadata;
+};
+
+void push_reading(std::vector<HealthRow>& rows, const model::Origin& origin,
+                  std::string metric_name, sql::Value value, sql::Value status = sql::Null{},
+                  sql::Value metadata = sql::Null{}) {
+  rows.push_back({origin.profile_id, origin.script_name, std::move(metric_name),
+                  model::hour_start_ns(model::unix_hour(origin.event_time_ns)), std::move(value),
+                  std::move(status), value_of_time(origin.event_time_ns), std::move(metadata)});
+}
+
+void push_health(std::vector<HealthRow>& rows, const model::HealthEvent& health) {
+  model::JsonWriter json;
+  json.begin_object();
+  if (health.expected_interval_s >= 0)
+    json.key("expected_interval_s").integer(health.expected_interval_s);
+  if (!health.origin.metadata.empty()) json.key("metadata").raw(health.origin.metadata);
+  json.end_object();
+  push_reading(rows, health.origin, "health", sql::Null{}, value_of_text(health.status),
+               std::move(json).take());
+  push_reading(rows, health.origin, "error_count", value_of_id(health.error_count));
+  push_reading(rows, health.origin, "warning_count", value_of_id(health.warning_count));
+  if (!is_null(health.cpu_usage_pct_e8))
+    push_reading(rows, health.origin, "cpu_usage_pct", value_of_e8(health.cpu_usage_pct_e8));
+  if (!is_null(health.memory_usage_mb_e8)) {
+    push_reading(rows, health.origin, "memory_usage_mb", value_of_e8(health.memory_usage_mb_e8));
+  }
+}
+
+void push_rate_limit(std::vector<HealthRow>& rows, const model::RateLimitEvent& limit) {
+  if (limit.remaining >= 0)
+    push_reading(rows, limit.origin, "rate_limit_remaining", value_of_id(limit.remaining));
+  if (limit.limit >= 0)
+    push_reading(rows, limit.origin, "rate_limit_limit", value_of_id(limit.limit));
+}
+
+}  // namespace
+
+Status write_hour_states(sql::Connection& mysql, std::span<const model::Block> blocks,
+                         DirtyHours& dirty) {
+  std::vector<HealthRow> readings;
+  for (const model::Block& block : blocks) {
+    for (const model::Event& event : block.hour_states) {
+      if (const auto* health = std::get_if<model::HealthEvent>(&event))
+        push_health(readings, *health);
+      if (const auto* limit = std::get_if<model::RateLimitEvent>(&event))
+        push_rate_limit(readings, *limit);
+      mark(dirty, model::origin_of(event).profile_id, "system",
+           model::origin_of(event).event_time_ns);
+    }
+  }
+  // In key order, so that two hosts lock rows in one order.
+  std::ranges::stable_sort(readings, {}, [](const HealthRow& row) {
+    return std::tie(row.profile_id, row.script_name, row.metric_name, row.hour_ns);
+  });
+  RowSet rows{.columns = 8, .values = {}};
+  for (HealthRow& row : readings) {
+    push(rows.values, {value_of_id(row.profile_id), row.script_name, row.metric_name,
+                       value_of_time(row.hour_ns), row.value, row.status, row.time, row.metadata});
+  }
+  return insert_rows(mysql, kHealthHead, rows, kHealthTail);
+}
+
+Status write_samples(sql::Connection& mysql, std::span<const model::Block> blocks,
+                     DirtyHours& dirty) {
+  SampleMap<model::LatencySummary> latencies;
+  SampleMap<model::MetricSummary> metrics;
+  for (const model::Block& block : blocks) {
+    for (const model::LatencyMinute& minute : block.latency_minutes) {
+      const std::int64_t hour = model::unix_hour(model::minute_start_ns(minute.minute));
+      const std::string name = ("latency:" + minute.endpoint).substr(0, kStateNameBytesMax);
+      latencies[{minute.profile_id, minute.script_name, name, hour}].merge(minute.summary);
+      mark(dirty, minute.profile_id, "system", model::hour_start_ns(hour));
+    }
+    for (const model::MetricHour& hour : block.metric_hours) {
+      const std::string name = ("metric:" + hour.name).substr(0, kStateNameBytesMax);
+      metrics[{hour.profile_id, hour.script_name, name, hour.hour}].merge(hour.summary);
+      mark(dirty, hour.profile_id, "system", model::hour_start_ns(hour.hour));
+    }
+  }
+  if (auto done = write_sample_map(mysql, latencies); !done) return done;
+  return write_sample_map(mysql, metrics);
+}
+
+// ── stale Windows ────────────────────────────────────────────────────────────────────────────────────
+
+Status write_dirty(sql::Connection& mysql, const DirtyHours& dirty) {
+  // (profile, metric type, window type, start): in key order, each once.
+  std::map<std::tuple<std::int32_t, std::string, std::string, std::int64_t>, std::int64_t> windows;
+  for (const auto& [profile_id, metric_type, hour_ns] : dirty) {
+    for (const model::WindowType type : model::kWindowTypes) {
+      const model::Window window = model::window_containing(type, hour_ns);
+      windows[{profile_id, metric_type, std::string(model::name_of(type)), window.start_ns}] =
+          window.end_ns;
+    }
+  }
+  RowSet rows{.columns = 8, .values = {}};
+  for (const auto& [key, end_ns] : windows) {
+    const auto& [profile_id, metric_type, window_type, start_ns] = key;
+    push(rows.values,
+         {value_of_id(profile_id), metric_type, std::string(), std::string(), window_type,
+          value_of_time(start_ns), value_of_time(end_ns), sql::Value{std::int64_t{1}}});
+  }
+  return insert_rows(mysql,
+                     "INSERT INTO dd_window_state (profile_id, metric_type, script_name, name, "
+                     "window_type, window_start, "
+                     "window_end, dirty) VALUES ",
+                     rows, " ON DUPLICATE KEY UPDATE dirty = 1, revision = revision + 1");
+}
+
+}  // namespace ddt::sidecar
