@@ -210,12 +210,17 @@ constexpr Published to_published(Publish result) noexcept {
 }
 
 inline RecordStamp stamp_of(RecordKind kind, Speaker speaker, std::int64_t event_time_ns) noexcept {
-  const bool given = event_time_ns != kNoTime;
-  return {.kind = kind,
-          .flags = given ? kEventTimeGiven : std::uint8_t{0},
-          .script = speaker.script,
-          .profile_id = speaker.profile_id,
-          .stamp = given ? static_cast<std::uint64_t>(event_time_ns) : ticks_now()};
+  RecordStamp stamp{.kind = kind,
+                    .flags = 0,
+                    .script = speaker.script,
+                    .profile_id = speaker.profile_id,
+                    .stamp = static_cast<std::uint64_t>(event_time_ns)};
+  if (event_time_ns == kNoTime) [[likely]] {
+    stamp.stamp = ticks_now();
+  } else {
+    stamp.flags = kEventTimeGiven;
+  }
+  return stamp;
 }
 
 inline Published refuse(LaneWriter& lane) noexcept {
@@ -228,12 +233,12 @@ inline Published publish_record(LaneWriter& lane, Speaker speaker,
       speaker.profile_id < 1) [[unlikely]] {
     return refuse(lane);
   }
-  const LatencyBody body{.duration_ns = latency.duration_ns,
-                         .endpoint = latency.endpoint,
-                         .outcome = latency.outcome,
-                         .reserved = {}};
-  return to_published(lane.try_publish(
-      stamp_of(RecordKind::latency, speaker, latency.event_time_ns), &body, sizeof body));
+  // A LatencyBody, word by word.
+  const FirstPayload body{static_cast<std::uint64_t>(latency.duration_ns),
+                          std::uint64_t{latency.endpoint} | std::uint64_t{latency.outcome} << 16U,
+                          0};
+  return to_published(
+      lane.try_publish(stamp_of(RecordKind::latency, speaker, latency.event_time_ns), body));
 }
 
 inline Published publish_record(LaneWriter& lane, Speaker speaker, const Metric& metric) noexcept {
@@ -241,12 +246,12 @@ inline Published publish_record(LaneWriter& lane, Speaker speaker, const Metric&
       speaker.profile_id < 1) [[unlikely]] {
     return refuse(lane);
   }
-  const MetricBody body{.value_e8 = metric.value_e8,
-                        .name = metric.name,
-                        .type = static_cast<std::uint8_t>(metric.type),
-                        .reserved = {}};
-  return to_published(lane.try_publish(stamp_of(RecordKind::metric, speaker, metric.event_time_ns),
-                                       &body, sizeof body));
+  // A MetricBody, word by word.
+  const FirstPayload body{
+      static_cast<std::uint64_t>(metric.value_e8),
+      std::uint64_t{metric.name} | static_cast<std::uint64_t>(metric.type) << 16U, 0};
+  return to_published(
+      lane.try_publish(stamp_of(RecordKind::metric, speaker, metric.event_time_ns), body));
 }
 
 }  // namespace detail
