@@ -1,0 +1,67 @@
+#include "api/stores.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace ddt::api {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+}  // namespace
+
+bool Backoff::is_due() const { return Clock::now() >= due_; }
+
+void Backoff::failed() {
+  wait_ = std::clamp(wait_ * 2, kRetryMin, kRetryMax);
+  due_ = Clock::now() + wait_;
+}
+
+void Backoff::succeeded() {
+  wait_ = std::chrono::milliseconds{0};
+  due_ = {};
+}
+
+Stores::Stores(StoreOptions options)
+    : options_(std::move(options)), live_(options_.redis, options_.live_keys) {}
+
+Result<sql::Connection*> Stores::mysql() {
+  if (mysql_ && mysql_->is_open()) return &*mysql_;
+  mysql_.reset();
+  if (!mysql_backoff_.is_due()) return Error{"mysql: not reachable a moment ago", true};
+  auto connection = sql::Connection::connect(options_.mysql);
+  if (!connection) {
+    mysql_backoff_.failed();
+    spdlog::warn("{}", connection.error().message);
+    return connection.error();
+  }
+  mysql_backoff_.succeeded();
+  mysql_.emplace(std::move(*connection));
+  return &*mysql_;
+}
+
+Result<sql::Rows> Stores::query(const std::string& sql, const std::vector<sql::Value>& params) {
+  for (int attempt = 0;; ++attempt) {
+    const bool was_kept = mysql_ && mysql_->is_open();
+    auto connection = mysql();
+    if (!connection) return connection.error();
+    auto rows = (*connection)->query(sql, params);
+    if (rows) return rows;
+    const bool has_died = !(*connection)->is_open();
+    if (was_kept && has_died && attempt == 0) continue;
+    if (has_died) mysql_backoff_.failed();
+    spdlog::warn("{}", rows.error().message);
+    return rows.error();
+  }
+}
+
+Stores& StoresOfThreads::of_this_thread() {
+  const std::lock_guard lock(mutex_);
+  std::unique_ptr<Stores>& stores = stores_[std::this_thread::get_id()];
+  if (!stores) stores = std::make_unique<Stores>(options_);
+  return *stores;
+}
+
+}  // namespace ddt::api
