@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS dd_equity_minute (
   metadata JSON NULL,
   revision INT UNSIGNED NOT NULL DEFAULT 0,
   script_name VARCHAR(50) NULL,
+  state BLOB NULL,
   PRIMARY KEY (profile_id, minute)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
