@@ -260,11 +260,9 @@ class SettingsParser {
       const std::string where = file + ":" + std::to_string(node.source().begin.line);
       if (const SettingKey* key = find(name)) {
         read_value(*key, node, where);
-      } else if (is_foreign(name)) {
-        continue;
       } else if (const toml::table* inner = node.as_table()) {
-        read_table(*inner, name + ".", file);
-      } else {
+        read_table(*inner, name + ".", file);  // The other process's sections hold shared keys too.
+      } else if (!is_foreign(name)) {
         problem(where, name + ": unknown key");
       }
     }

@@ -188,6 +188,25 @@ TEST(SharedSettings, GiveTheConnectOptions) {
   EXPECT_EQ(parsed.settings.text("mysql.database"), "deltadyno");
 }
 
+TEST(SharedSettings, AreWhatTheExampleFileSays) {
+  const Result<std::string> text = read_settings_file(DDT_SOURCE_DIR "/docs/ddt.example.toml");
+  ASSERT_TRUE(text) << text.error().message;
+  constexpr std::array<std::string_view, 2> kOthers{"sidecar", "api"};
+  const ParsedSettings example =
+      parse_settings(shared_setting_keys(), kOthers, {.file_name = "f", .file_text = *text});
+  EXPECT_THAT(example.problems, IsEmpty());
+  const ParsedSettings defaults = parse_settings(shared_setting_keys(), kOthers, {});
+  for (const SettingKey& key : shared_setting_keys()) {
+    EXPECT_FALSE(example.settings.is_default(key.name)) << key.name << " is missing in the example";
+    if (key.type == SettingType::integer) {
+      EXPECT_EQ(example.settings.integer(key.name), defaults.settings.integer(key.name))
+          << key.name;
+    } else {
+      EXPECT_EQ(example.settings.text(key.name), defaults.settings.text(key.name)) << key.name;
+    }
+  }
+}
+
 TEST(ConnectOptions, HaveAllTheirProblemsTold) {
   redis::ConnectOptions options;
   options.host = "";
