@@ -226,12 +226,6 @@ void set_lags(Json& json, const SystemHealth& health, const char* name) {
     if (part == nullptr || !part->is_object()) continue;
     for (const auto& [key, value] : part->members()) json.set(key, Json::raw(value.to_json()));
   }
-  if (json.find("lag_s") == nullptr) {
-    for (const auto& [id, status] : health.sidecars) {
-      const auto* lag = status.find(std::string(name) + "_lag_s");
-      if (lag != nullptr) json.set("lag_s", Json::raw(lag->to_json()));
-    }
-  }
 }
 
 Json store_json(const SystemHealth& health, const char* name, bool is_reachable) {
