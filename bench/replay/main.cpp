@@ -5,6 +5,7 @@
 
 #include "bench/replay/bot.hpp"
 #include "bench/replay/options.hpp"
+#include "bench/replay/oracle.hpp"
 #include "bench/replay/supervisor.hpp"
 #include "shm/base/result.hpp"
 
@@ -18,6 +19,10 @@ int run(const std::vector<std::string>& arguments) {
     return 0;
   }
   const ddt::replay::Market market = ddt::replay::load_market(options, problems);
+  if (!options.oracle.empty()) {
+    if (const auto oracle = ddt::replay::OracleFile::open(options.oracle); !oracle)
+      problems.push_back(oracle.error().message);
+  }
   if (!problems.empty()) throw ddt::StartupError(std::move(problems));
   return options.role == ddt::replay::Role::bot ? ddt::replay::run_bot(options, market)
                                                 : ddt::replay::run_supervisor(options);

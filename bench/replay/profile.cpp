@@ -46,7 +46,7 @@ ProfileSettings profile_settings(std::int32_t profile_id, const Market& market, 
   settings.is_fractional = flavour == 3;
   settings.reports_cash_flow = profile_id == 1 || profile_id % 7 == 0;
   settings.sells_half_first = flavour == 0 || dice.is_one_in(2, 3);
-  settings.expires_at_eod = dice.is_one_in(3, 3);
+  settings.expires_at_eod = profile_id % 2 == 1;
   settings.after_timeout = static_cast<AfterTimeout>((profile_id - 1) % 3);
   settings.reference = dice.is_one_in(4, 3) ? ReferencePrice::limit : ReferencePrice::quote;
   settings.lookback_bars = static_cast<int>(10 + 5 * dice.roll(5, 5));

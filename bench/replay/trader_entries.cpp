@@ -8,7 +8,9 @@ namespace ddt::replay {
 namespace {
 
 constexpr Script kScript = Script::profile_listener;
-constexpr std::int64_t kNoEntriesBeforeCloseNs = 20 * kMinuteNs;
+constexpr std::int64_t kNoEntriesBeforeCloseNs = 5 * kMinuteNs;
+constexpr int kPatientBars = 240;
+constexpr std::int64_t kPatientFactor = 12;
 constexpr std::int64_t kContractsMax = 20;
 constexpr std::int64_t kFractionStepE8 = kE8 / 10'000;
 
@@ -83,7 +85,12 @@ void Trader::consider(Desk& desk, const Bar& bar, const Breakout& breakout,
   order.is_limit = !dice.is_one_in(1, 10);
   const std::int64_t decision_quote_e8 = buys ? quote.ask_e8 : quote.bid_e8;
   if (order.is_limit) {
-    order.limit_e8 = limit_near(instrument, quote, buys, settings_.limit_offset_tenth_bps);
+    const bool is_patient =
+        dice.is_one_in(4, 12);  // waits for a better price, to the day's end if need be
+    if (is_patient) order.timeout_bars = kPatientBars;
+    order.limit_e8 =
+        limit_near(instrument, quote, buys,
+                   settings_.limit_offset_tenth_bps * (is_patient ? kPatientFactor : 1));
     order.was_marketable = buys ? order.limit_e8 >= quote.ask_e8 : order.limit_e8 <= quote.bid_e8;
   }
   desk.decision = {.breakout = breakout, .reference_e8 = decision_quote_e8};
