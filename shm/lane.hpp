@@ -67,10 +67,11 @@ using FirstPayload = std::array<std::uint64_t, kFirstPayloadBytes / sizeof(std::
 class LaneWriter {
  public:
   LaneWriter() = default;
-  // `lines` and `control` must outlive the writer; `line_count` is a power of two; the Lane is
-  // fresh.
-  LaneWriter(std::byte* lines, std::uint32_t line_count, LaneControl* control) noexcept
-      : lines_(lines), mask_(line_count - 1), control_(control) {}
+  // `lines` and `control` must outlive the writer; `line_count` is a power of two. The Lane is fresh,
+  // or was published up to `position`.
+  LaneWriter(std::byte* lines, std::uint32_t line_count, LaneControl* control,
+             std::uint64_t position = 0) noexcept
+      : lines_(lines), mask_(line_count - 1), control_(control), position_(position) {}
 
   // Publishes `payload_bytes` bytes as one Record, or refuses and counts. Wait-free. Fastest where the
   // payload was written in whole 64-bit words.
@@ -129,7 +130,8 @@ class LaneWriter {
   // path.
   std::uint32_t lines_free() noexcept {
     reload_released();
-    return static_cast<std::uint32_t>(line_count() - (position_ - released_));
+    const std::uint64_t held = position_ - released_;
+    return held < line_count() ? static_cast<std::uint32_t>(line_count() - held) : 0;
   }
   std::uint32_t line_count() const noexcept { return mask_ + 1; }
   std::uint64_t position() const noexcept { return position_; }

@@ -37,16 +37,6 @@ Result<FileDescriptor> create_file(const std::string& path, mode_t mode) {
   return FileDescriptor(fd);
 }
 
-Status reserve(int fd, std::size_t offset, std::size_t bytes, const std::string& path) {
-  constexpr int kInterruptsMax = 100;  // a bot's profiling timer interrupts tmpfs's fallocate
-  int code = EINTR;
-  for (int i = 0; code == EINTR && i < kInterruptsMax; ++i)
-    code = ::posix_fallocate(fd, static_cast<off_t>(offset), static_cast<off_t>(bytes));
-  if (code == 0) return Done{};
-  errno = code;
-  return last_error("reserve " + std::to_string(bytes) + " bytes in " + path);
-}
-
 // A file beyond the process's own limit would cost the bot a SIGXFSZ: look first.
 Status check_file_size_limit(std::size_t bytes) {
   rlimit limit{};
@@ -57,6 +47,17 @@ Status check_file_size_limit(std::size_t bytes) {
                  .code = EFBIG};
   }
   return Done{};
+}
+
+Status reserve(int fd, std::size_t offset, std::size_t bytes, const std::string& path) {
+  if (auto fits = check_file_size_limit(offset + bytes); !fits) return fits;
+  constexpr int kInterruptsMax = 100;  // a bot's profiling timer interrupts tmpfs's fallocate
+  int code = EINTR;
+  for (int i = 0; code == EINTR && i < kInterruptsMax; ++i)
+    code = ::posix_fallocate(fd, static_cast<off_t>(offset), static_cast<off_t>(bytes));
+  if (code == 0) return Done{};
+  errno = code;
+  return last_error("reserve " + std::to_string(bytes) + " bytes in " + path);
 }
 
 // Every page gets its frame now, so that the first publish does not pay for it.
