@@ -40,10 +40,10 @@ struct FillRequest {
 
 struct FillAnswer {
   model::LaneName lane;
-  std::uint64_t from = 0;          // of the request
-  std::uint64_t lost_to = 0;       // [from, lost_to) is gone; equal to from: nothing is
+  std::uint64_t from = 0;     // of the request
+  std::uint64_t lost_to = 0;  // [from, lost_to) is gone; equal to from: nothing is
   std::uint64_t lost_records = 0;
-  bool lane_is_gone = false;       // nobody can read it: what the next Block's ordinals tell is lost
+  bool lane_is_gone = false;  // nobody can read it: what the next Block's ordinals tell is lost
   std::optional<model::Block> block = std::nullopt;  // [lost_to, request.to)
 };
 
@@ -115,9 +115,9 @@ class Doorbell {
 };
 
 struct Exchange {
-  Mailbox<LanePosition> acknowledged;              // for the drain
+  Mailbox<LanePosition> acknowledged;  // for the drain
   Mailbox<LanePosition> acknowledged_for_rollup;
-  Mailbox<model::LaneName> forgotten;              // retired Lanes, for the append
+  Mailbox<model::LaneName> forgotten;  // retired Lanes, for the append
   Mailbox<LaneCommit> committed;
   Mailbox<FillRequest> fill_requests;
   Mailbox<FillAnswer> fill_answers;

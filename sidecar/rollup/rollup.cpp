@@ -296,6 +296,12 @@ Status Rollup::retire() {
   return Done{};
 }
 
+double Rollup::lag_s(std::int64_t wall_now_ns) const noexcept {
+  if (at_end_) return 0;
+  const std::int64_t read_ms = redis::id_time_ms(read_id_);
+  return read_ms <= 0 ? 0 : static_cast<double>(wall_now_ns / 1'000'000 - read_ms) / 1e3;
+}
+
 void Rollup::trim(std::int64_t now_ns) {
   if (now_ns < next_trim_ns_) return;
   next_trim_ns_ = now_ns + kTrimIntervalNs;

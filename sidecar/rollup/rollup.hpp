@@ -53,6 +53,8 @@ class Rollup {
 
   // Everything read is committed and nothing waits for a fill.
   bool is_settled() const noexcept { return at_end_ && !judge_.has_waiting(); }
+  // Age of the journal entry that was read last, while there is more to read.
+  double lag_s(std::int64_t wall_now_ns) const noexcept;
   const RollupCounters& counters() const noexcept { return counters_; }
   sql::Connection* mysql() noexcept { return mysql_ ? &*mysql_ : nullptr; }
   redis::JournalReader* journal() noexcept { return journal_ ? &*journal_ : nullptr; }
