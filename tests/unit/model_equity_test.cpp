@@ -287,6 +287,33 @@ TEST(EquityMinute, LevelsOfARowAreDerived) {
   EXPECT_EQ(single, single_expected);
 }
 
+TEST(EquityMinute, ExtremeNumbersNeverWrap) {
+  std::mt19937_64 random(7);
+  const std::int64_t extremes[] = {kMaxE8, -kMaxE8, 0, 1, -1, kE8};
+  const auto pick = [&] { return extremes[random() % 6]; };
+  for (int round = 0; round < 3'000; ++round) {
+    DrawdownFold folding(pick(), pick());
+    for (int i = 0; i < 4; ++i) {
+      EquityMinute minute;
+      for (int n = 0; n < 3; ++n) {
+        EquityReading r = reading(pick(), pick(), pick());
+        r.margin_used_e8 = pick();
+        r.realized_pnl_e8 = r.unrealized_pnl_e8 = pick();
+        (void)total_pnl_e8(r.realized_pnl_e8, r.unrealized_pnl_e8);
+        minute.add(r);
+      }
+      folding.add(minute);
+      minute.derive_levels();
+      folding.add(minute);
+    }
+    const auto done = folding.result();
+    ASSERT_TRUE(done.has_value());
+    EXPECT_GE(done->max_drawdown_e8, 0);
+    EXPECT_GE(done->max_drawdown_pct_e8, 0);
+    EXPECT_GE(done->longest_underwater_ns, 0);
+  }
+}
+
 TEST(EquityMinute, DecodeGivesBackWhatWasEncodedAndRefusesDamage) {
   std::mt19937_64 random(6);
   EquityReading full = reading(59, 100 * kE8, -5 * kE8);

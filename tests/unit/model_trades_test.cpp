@@ -308,6 +308,34 @@ TEST(TradeSummary, MergesInAnyOrderAndGroupingAndTravels) {
   }
 }
 
+TEST(TradeSummary, ExtremeNumbersAreSetAsideNotWrapped) {
+  std::mt19937_64 random(43);
+  const std::int64_t extremes[] = {kNullE8, kMaxE8, -kMaxE8, 0, 1, -1, kE8, -kE8};
+  const auto pick = [&] { return extremes[random() % 8]; };
+  for (int round = 0; round < 5'000; ++round) {
+    TradeSummary summary;
+    for (int i = 0; i < 5; ++i) {
+      TradeRow row = trade(random() % 2 == 0 ? "buy" : "sell", "1", "2");
+      row.entry_price_e8 = pick();
+      row.exit_price_e8 = pick();
+      row.quantity_e8 = pick();
+      row.multiplier_e8 = pick();
+      row.reference_price_e8 = pick();
+      row.fees_e8 = pick();
+      row.stored_pnl_e8 = pick();
+      row.entry_time_ns = pick();
+      row.exit_time_ns = pick();
+      (void)pnl_pct_e8(row);
+      summary.add(row);
+    }
+    EXPECT_EQ(summary.trades,
+              summary.profitable + summary.losing + summary.flat + summary.without_pnl);
+    for (const auto& figures : {trade_figures(summary), breakout_figures(summary)}) {
+      for (const Figure& one : figures) EXPECT_NE(one.value_e8.has_value(), !one.reason.empty());
+    }
+  }
+}
+
 TEST(MultiplyDivide, IsExactWithA256BitProduct) {
   std::mt19937_64 random(37);
   for (int i = 0; i < 20'000; ++i) {
