@@ -9,11 +9,12 @@ namespace ddt::api {
 namespace {
 
 constexpr std::int64_t kMinutesPerRead = 20'000;
+constexpr std::size_t kStateColumn = 22;
 
 const std::string kColumns =
     "minute, open, high, low, close, open_time, high_time, low_time, close_time, mdd, mdd_pct, "
     "unrealized_pnl, realized_pnl, margin_used, margin_available, open_positions_count, cash_flow, "
-    "readings, margin_pct_sum, margin_pct_max, margin_readings, metadata";
+    "readings, margin_pct_sum, margin_pct_max, margin_readings, metadata, state";
 
 // e8 of a column that is never NULL; 0 for what does not fit (nothing of ours wrote it).
 std::int64_t level_of(const sql::Row& row, std::size_t column) {
@@ -25,7 +26,13 @@ std::int64_t count_of(const sql::Row& row, std::size_t column, std::int64_t othe
   return row.is_null(column) ? otherwise : row.integer(column);
 }
 
+// The state holds the minute exactly; rows that others wrote have their columns only.
 model::EquityMinute minute_of(const sql::Row& row) {
+  if (!row.is_null(kStateColumn)) {
+    model::ByteReader reader(row.text(kStateColumn));
+    auto state = model::EquityMinute::decode(reader);
+    if (state && state->readings > 0) return *std::move(state);
+  }
   model::EquityMinute minute;
   minute.open_e8 = level_of(row, 1);
   minute.high_e8 = level_of(row, 2);
@@ -49,6 +56,8 @@ model::EquityMinute minute_of(const sql::Row& row) {
   minute.margin_pct_max_e8 = e8_of(row, 19);
   minute.margin_readings = static_cast<std::uint32_t>(count_of(row, 20, 0));
   minute.metadata = text_of(row, 21);
+  if (minute.open_time_ns == model::kNoTime) minute.open_time_ns = time_ns_of(row, 0);
+  if (minute.close_time_ns == model::kNoTime) minute.close_time_ns = minute.open_time_ns;
   minute.derive_levels();
   return minute;
 }

@@ -64,7 +64,7 @@ std::shared_ptr<Connection> Connections::add(int fd) {
   // A peer that vanished without a word is found by the kernel.
   const int on = 1;
   ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  auto connection = std::make_shared<Connection>(fd);
+  auto connection = std::make_shared<Connection>(fd);  // shared with the writer thread
   expect_within(*connection, kRequestTime);
   open_.emplace(connection.get(), connection);
   return connection;

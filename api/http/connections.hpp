@@ -7,6 +7,7 @@
 // Threads   One reactor thread owns each Connection; the writer thread touches `pending_` and `slow_fd_`
 //           under the mutex, and `deadline_ns_` is an atomic. An fd is only shut down here, never closed:
 //           the reactor then sees the end and closes it, after remove().
+// Lifetime  A Connection is shared by its reactor thread and the writer thread: the last to let go ends it.
 // Limits    kPendingBytesMax unsent per connection, kSendStall without progress, kRequestTime for a
 //           request to arrive whole, kIdleTime between requests, kLingerTime to read the last reply.
 #pragma once

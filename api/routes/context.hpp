@@ -20,8 +20,8 @@ namespace ddt::api {
 
 struct ApiOptions {
   StoreOptions stores;
-  std::string sidecar_id;  // whose status /health/system shows; "" = every one Redis knows
-  std::vector<std::string> cors_origins;
+  std::string sidecar_id = {};  // whose status /health/system shows; "" = every one Redis knows
+  std::vector<std::string> cors_origins = {};
   std::string bind = "127.0.0.1";
   std::uint16_t ws_port = 8001;
   std::string version = "0.1.0";
