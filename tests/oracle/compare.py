@@ -239,14 +239,17 @@ TRADE_KINDS = {"profile_id": "n", "trade_id": "t", "symbol": "t", "trade_type": 
                "exit_price": "n", "reference_price": "n", "quantity": "n", "multiplier": "n", "fees": "n", "pnl": "n",
                "pnl_pct": "n", "slippage": "n", "entry_time": "d", "exit_time": "d", "duration_seconds": "n",
                "bar_strength": "n", "candle_size": "n", "direction": "t", "exit_reason": "t", "order_id": "t",
-               "signal_id": "t", "script_name": "t", "event_time": "d", "revision": "n"}
+               "signal_id": "t", "script_name": "t", "event_time": "d", "revision": "n", "metadata": "j"}
 TIMES = {"entry_time": "entry_time_us", "exit_time": "exit_time_us", "event_time": "event_time_us",
          "open_time": "open_time_us", "high_time": "high_time_us", "low_time": "low_time_us",
          "close_time": "close_time_us", "minute": "minute_us"}
 
 
 def with_time_names(row):
-    return {TIMES.get(name, name): value for name, value in row.items()}
+    named = {TIMES.get(name, name): value for name, value in row.items()}
+    if "metadata" in named:
+        named["metadata"] = recompute.canonical_json(named["metadata"])
+    return named
 
 
 def mysql_trades(mysql, where="1=1"):
@@ -261,7 +264,7 @@ def compare_trades(report, oracle, mysql):
 def mysql_orders(mysql):
     kinds = {"profile_id": "n", "order_id": "t", "status": "t", "event_time": "d", "filled_quantity": "n",
              "parent_order_id": "t", "signal_id": "t", "symbol": "t", "order_type": "t", "side": "t", "quantity": "n",
-             "limit_price": "n", "filled_price": "n", "api_latency_ms": "n", "script_name": "t"}
+             "limit_price": "n", "filled_price": "n", "api_latency_ms": "n", "script_name": "t", "metadata": "j"}
     return [with_time_names(row) for row in mysql.rows("dd_orders", kinds)]
 
 
@@ -292,7 +295,7 @@ def compare_orders(report, oracle, mysql):
 def mysql_signals(mysql):
     kinds = {"profile_id": "n", "signal_id": "t", "fate": "t", "reason": "t", "script_name": "t", "symbol": "t",
              "direction": "t", "bar_strength": "n", "close_price": "n", "candle_size": "n", "volume": "n",
-             "event_time": "d"}
+             "event_time": "d", "metadata": "j"}
     return [with_time_names(row) for row in mysql.rows("dd_signals", kinds)]
 
 
@@ -549,6 +552,8 @@ def rest_trade(item):
                 else f"not a number: {value!r}"
         elif kind == "d":
             value = parse_time_us(value)
+        elif kind == "j":
+            value = recompute.canonical_json(value) if isinstance(value, dict) else f"not an object: {value!r}"
         row[TIMES.get(name, name)] = value
     return row
 

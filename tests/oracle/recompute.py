@@ -110,6 +110,19 @@ def word(vocabulary, value):
     return SPELLINGS.get(vocabulary, {}).get(value, value)
 
 
+def canonical_json(value):
+    """One text for equal objects: numbers by value, keys in order. None and {} say the same."""
+    def by_value(item):
+        if isinstance(item, dict):
+            return {key: by_value(item[key]) for key in sorted(item)}
+        if isinstance(item, list):
+            return [by_value(entry) for entry in item]
+        if isinstance(item, (int, float, Decimal)) and not isinstance(item, bool):
+            return "number " + format(Decimal(str(item)).normalize(), "f")
+        return item
+    return None if not value else json.dumps(by_value(value), ensure_ascii=False)
+
+
 def divide(part, whole):
     return None if part is None or whole is None or whole == 0 else CONTEXT.divide(part, whole)
 
@@ -187,7 +200,7 @@ class Oracle:
 TRADE_COLUMNS = ("profile_id", "trade_id", "symbol", "trade_type", "side", "entry_price", "exit_price",
                  "reference_price", "quantity", "multiplier", "fees", "pnl", "pnl_pct", "slippage", "entry_time_us",
                  "exit_time_us", "duration_seconds", "bar_strength", "candle_size", "direction", "exit_reason",
-                 "order_id", "signal_id", "script_name", "event_time_us", "revision")
+                 "order_id", "signal_id", "script_name", "event_time_us", "revision", "metadata")
 
 
 def trade_row(record):
@@ -226,7 +239,7 @@ def trade_row(record):
         "exit_reason": word("exit_reason", record.get("exit_reason")),
         "order_id": text(record.get("order_id")), "signal_id": text(record.get("signal_id")),
         "script_name": record["script_name"], "event_time_us": record["event_time_us"], "revision": 0,
-        "pnl_exact": pnl, "slippage_exact": slippage, "metadata": record.get("metadata"),
+        "pnl_exact": pnl, "slippage_exact": slippage, "metadata": canonical_json(record.get("metadata")),
     }
 
 
@@ -246,7 +259,7 @@ def trade_rows(oracle, profile_id=None):
 
 
 ORDER_ANY_FIELDS = ("parent_order_id", "signal_id", "symbol", "order_type", "side", "quantity", "limit_price",
-                    "filled_price", "api_latency_ms", "script_name")
+                    "filled_price", "api_latency_ms", "script_name", "metadata")
 
 
 def order_rows(oracle, profile_id=None):
@@ -272,7 +285,7 @@ def order_rows(oracle, profile_id=None):
             "limit_price": round8(number(record.get("limit_price"))),
             "filled_price": round8(number(record.get("filled_price"))),
             "api_latency_ms": round_latency(number(record.get("api_latency_ms"))),
-            "script_name": record["script_name"],
+            "script_name": record["script_name"], "metadata": canonical_json(record.get("metadata")),
         }
         for field, value in said.items():
             if value is not None:
@@ -289,7 +302,8 @@ def round_latency(value_ms):
 
 
 SIGNAL_COLUMNS = ("profile_id", "signal_id", "fate", "reason", "script_name", "symbol", "direction", "bar_strength",
-                  "close_price", "candle_size", "volume", "event_time_us")
+                  "close_price", "candle_size", "volume", "event_time_us",
+                  "metadata")
 
 
 def signal_rows(oracle, profile_id=None):
@@ -299,6 +313,7 @@ def signal_rows(oracle, profile_id=None):
         "direction": word("direction", r.get("direction")), "bar_strength": round8(number(r.get("bar_strength"))),
         "close_price": round8(number(r.get("close_price"))), "candle_size": round8(number(r.get("candle_size"))),
         "volume": round8(number(r.get("volume"))), "event_time_us": r["event_time_us"],
+        "metadata": canonical_json(r.get("metadata")),
     } for r in oracle.of("signal", profile_id)]
 
 

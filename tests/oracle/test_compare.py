@@ -33,16 +33,16 @@ CREATE TABLE dd_trade_performance (id BIGINT AUTO_INCREMENT PRIMARY KEY, profile
   pnl DECIMAL(30,8), pnl_pct DECIMAL(20,8), slippage DECIMAL(20,8), entry_time DATETIME(6), exit_time DATETIME(6),
   duration_seconds DECIMAL(18,6), bar_strength DECIMAL(20,8), candle_size DECIMAL(20,8), direction VARCHAR(50),
   exit_reason VARCHAR(50), trade_id VARCHAR(64), order_id VARCHAR(64), signal_id VARCHAR(64),
-  script_name VARCHAR(50), event_time DATETIME(6), revision INT UNSIGNED) CHARSET utf8mb4;
+  script_name VARCHAR(50), event_time DATETIME(6), revision INT UNSIGNED, metadata JSON) CHARSET utf8mb4;
 CREATE TABLE dd_orders (id BIGINT AUTO_INCREMENT PRIMARY KEY, profile_id INT, order_id VARCHAR(64),
   status VARCHAR(50), parent_order_id VARCHAR(64), signal_id VARCHAR(64), symbol VARCHAR(32), order_type VARCHAR(50),
   side VARCHAR(50), quantity DECIMAL(20,8), filled_quantity DECIMAL(20,8), limit_price DECIMAL(20,8),
   filled_price DECIMAL(20,8), api_latency_ms DECIMAL(20,6), script_name VARCHAR(50),
-  event_time DATETIME(6)) CHARSET utf8mb4;
+  event_time DATETIME(6), metadata JSON) CHARSET utf8mb4;
 CREATE TABLE dd_signals (id BIGINT AUTO_INCREMENT PRIMARY KEY, profile_id INT, signal_id VARCHAR(64),
   fate VARCHAR(50), reason VARCHAR(50), script_name VARCHAR(50), symbol VARCHAR(32), direction VARCHAR(50),
   bar_strength DECIMAL(20,8), close_price DECIMAL(20,8), candle_size DECIMAL(20,8), volume DECIMAL(20,8),
-  event_time DATETIME(6)) CHARSET utf8mb4;
+  event_time DATETIME(6), metadata JSON) CHARSET utf8mb4;
 CREATE TABLE dd_system_health (id BIGINT AUTO_INCREMENT PRIMARY KEY, profile_id INT, script_name VARCHAR(50),
   metric_name VARCHAR(100), metric_value DECIMAL(30,8), status VARCHAR(50), timestamp DATETIME(6), metadata JSON,
   bucket DATETIME(6)) CHARSET utf8mb4;
@@ -76,6 +76,7 @@ def sample_records():
         for i, exit_price in enumerate(("101.25", "99", "100", "103.00000001", "98.5")):
             say("trade", f"15:{10 + i}:00.00000{i}", symbol="SPY", trade_type="breakout", side="buy", quantity="3",
                 entry_price="100", exit_price=exit_price, fees="0.01", entry_time=at(f"15:0{i}:00"),
+                metadata={"bars_held": i, "note": "é", "ratio": 0.5} if i else None,
                 exit_time=at(f"15:{10 + i}:00.00000{i}"), reference_price="99.98", exit_reason="profit_target",
                 trade_id=f"t{i}" if i < 3 else None, signal_id=f"s{i}")
         say("trade", "15:30:00", symbol="SPY", trade_type="breakout", side="sell", quantity="1", entry_price="100",
@@ -120,6 +121,11 @@ def insert(table, row):
     return f"INSERT INTO {table} ({','.join(row)}) VALUES ({','.join(literal(v) for v in row.values())});"
 
 
+def spelt(canonical):
+    """Metadata as JSON again, spelt otherwise than the oracle does."""
+    return canonical and re.sub(r'"number (-?[\d.]+)"', r"\1", canonical).replace(": ", " :  ")
+
+
 def one(value):
     return sorted(value, key=str)[0] if isinstance(value, (set, frozenset)) else value
 
@@ -129,6 +135,7 @@ def rows_of(oracle):
     names = {name: column for column, name in compare.TIMES.items()}
 
     def stored(row, columns):
+        row = {**row, "metadata": spelt(one(row.get("metadata")))}
         return {names.get(c, c): moment(one(row[c])) if c.endswith("_us") else one(row[c]) for c in columns}
 
     sql = [insert("dd_trade_performance", stored(r, recompute.TRADE_COLUMNS)) for r in recompute.trade_rows(oracle)]
@@ -210,7 +217,8 @@ class Served:
                 link = f"{path}?" + urllib.parse.urlencode({**parameters, "offset": offset + limit})
             names = {name: column for column, name in compare.TIMES.items()}
             return [{names.get(c, c): None if row[c] is None else recompute.format_time_us(row[c])
-                     if c.endswith("_us") else row[c] for c in recompute.TRADE_COLUMNS}
+                     if c.endswith("_us") else json.loads(spelt(row[c]) or "{}", parse_float=D) if c == "metadata" else row[c]
+                     for c in recompute.TRADE_COLUMNS}
                     for row in rows[offset:offset + limit]], link
         endpoint, profile = next((e, int(m[1])) for e, p in compare.PATH.items()
                                  if (m := re.fullmatch(p.replace("{}", r"(\d+)"), path)))
@@ -352,6 +360,11 @@ class Compare(unittest.TestCase):
                 "UPDATE dd_orders SET parent_order_id=NULL WHERE parent_order_id IS NOT NULL LIMIT 1;",
                 "UPDATE dd_orders SET api_latency_ms=api_latency_ms+0.000001 WHERE api_latency_ms>0 LIMIT 1;",
                 "UPDATE dd_orders SET status='open' LIMIT 1;",
+                "UPDATE dd_trade_performance SET metadata=JSON_SET(metadata,'$.bars_held',99) "
+                "WHERE metadata IS NOT NULL LIMIT 1;",
+                "UPDATE dd_trade_performance SET metadata=NULL WHERE metadata IS NOT NULL LIMIT 1;",
+                "UPDATE dd_signals SET metadata='{\"a\":1}' LIMIT 1;",
+                "UPDATE dd_orders SET metadata='{\"a\":1}' LIMIT 1;",
                 "UPDATE dd_signals SET reason=NULL WHERE reason='NULL' LIMIT 1;",
                 "UPDATE dd_signals SET fate='traded' LIMIT 1;",
                 "UPDATE dd_equity_minute SET readings=readings+1 LIMIT 1;",
