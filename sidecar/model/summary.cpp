@@ -17,8 +17,21 @@ constexpr std::uint64_t representative_of(std::uint64_t first) { return first + 
 
 struct Bounds {
   std::array<std::uint64_t, kBoundCount + 1> first{};
-  std::array<std::uint16_t, 65> of_width{};  // last bucket whose first value has fewer bits
+  // The bucket of the least magnitude of every cell: bits of a magnitude, then the six after its highest.
+  std::array<std::uint16_t, 63 * 64> of_cell{};
 };
+
+constexpr std::size_t cell_of(std::uint64_t magnitude) {
+  const auto width = static_cast<std::size_t>(std::bit_width(magnitude));
+  return (width - 1) * 64 + ((magnitude << (64 - width)) >> 57) % 64;
+}
+
+// Of cells no magnitude falls into (below 64 most are) the next smaller whole one.
+constexpr std::uint64_t least_of_cell(std::size_t cell) {
+  const std::size_t width = cell / 64 + 1;
+  const std::uint64_t leading = 64 + cell % 64;
+  return width >= 7 ? leading << (width - 7) : leading >> (7 - width);
+}
 
 constexpr Bounds make_bounds() {
   Bounds bounds;
@@ -30,11 +43,10 @@ constexpr Bounds make_bounds() {
     first = representative + representative / 99 + 1;
   }
   bounds.first[kBoundCount] = first;
-  for (std::size_t i = 1; i < kBoundCount; ++i) {
-    const auto width = static_cast<std::size_t>(std::bit_width(bounds.first[i]));
-    for (std::size_t w = width + 1; w < bounds.of_width.size(); ++w) {
-      bounds.of_width[w] = static_cast<std::uint16_t>(i);
-    }
+  std::size_t bucket = 1;
+  for (std::size_t cell = 0; cell < bounds.of_cell.size(); ++cell) {
+    while (bounds.first[bucket + 1] <= least_of_cell(cell)) ++bucket;
+    bounds.of_cell[cell] = static_cast<std::uint16_t>(bucket);
   }
   return bounds;
 }
@@ -43,15 +55,21 @@ constexpr Bounds kBounds = make_bounds();
 static_assert(kBounds.first[kBoundCount] > (std::uint64_t{1} << 63) - 1);
 static_assert(kBounds.first[kBoundCount - 1] <= (std::uint64_t{1} << 63) - 1);
 
+// A cell is narrower than any bucket it meets, so it touches two at most: one comparison finds the bucket.
+constexpr bool cells_touch_two_buckets() {
+  for (std::size_t cell = 6 * 64; cell < kBounds.of_cell.size(); ++cell) {
+    const std::size_t second = kBounds.of_cell[cell] + std::size_t{1};
+    const std::uint64_t greatest = least_of_cell(cell) + (std::uint64_t{1} << (cell / 64 - 6)) - 1;
+    if (second < kBoundCount && greatest >= kBounds.first[second + 1]) return false;
+  }
+  return true;
+}
+static_assert(cells_touch_two_buckets());
+
 std::int16_t bucket_of(std::uint64_t magnitude) {
   if (magnitude == 0) return 0;
-  const auto width = static_cast<std::size_t>(std::bit_width(magnitude));
-  const auto* const begin = kBounds.first.begin() + 1 + kBounds.of_width[width];
-  const auto* const end = width + 1 < kBounds.of_width.size()
-                              ? kBounds.first.begin() + 1 + kBounds.of_width[width + 1]
-                              : kBounds.first.end();
-  const auto* const above = std::upper_bound(begin, end, magnitude);
-  return static_cast<std::int16_t>(above - kBounds.first.begin() - 1);
+  const std::size_t bucket = kBounds.of_cell[cell_of(magnitude)];
+  return static_cast<std::int16_t>(bucket + (magnitude >= kBounds.first[bucket + 1] ? 1 : 0));
 }
 
 std::int16_t key_of(std::int64_t value) {
@@ -96,20 +114,36 @@ void add_outcome(std::vector<std::pair<std::int32_t, std::uint64_t>>& outcomes,
 
 }  // namespace
 
+// Index of the first bucket whose key is not below `key`. Keys are whole and ascend, so a bucket lies at
+// most key − front.key after the first and at least back.key − key before the last: what is left to
+// search is the holes between. The search itself has no branch to mispredict.
+std::size_t QuantileSketch::position_of(std::int16_t key) const noexcept {
+  if (buckets_.empty() || key <= buckets_.front().key) return 0;
+  if (key > buckets_.back().key) return buckets_.size();
+  const auto last = static_cast<std::ptrdiff_t>(buckets_.size()) - 1;
+  const std::ptrdiff_t high = std::min<std::ptrdiff_t>(key - buckets_.front().key, last);
+  const std::ptrdiff_t low = std::max<std::ptrdiff_t>(last - (buckets_.back().key - key), 0);
+  const Bucket* base = buckets_.data() + low;
+  for (std::ptrdiff_t length = high - low; length > 0;) {
+    const std::ptrdiff_t half = (length + 1) / 2;
+    base += base[half - 1].key < key ? half : 0;
+    length -= half;
+  }
+  return static_cast<std::size_t>(base - buckets_.data());
+}
+
 void QuantileSketch::add(std::int64_t value, std::uint64_t times) {
   if (times == 0) return;
   min_ = n_ == 0 ? value : std::min(min_, value);
   max_ = n_ == 0 ? value : std::max(max_, value);
   n_ += times;
   const std::int16_t key = key_of(value);
-  const auto at =
-      std::lower_bound(buckets_.begin(), buckets_.end(), key,
-                       [](const Bucket& b, std::int16_t wanted) { return b.key < wanted; });
-  if (at != buckets_.end() && at->key == key) {
-    at->count += times;
+  const std::size_t at = position_of(key);
+  if (at < buckets_.size() && buckets_[at].key == key) {
+    buckets_[at].count += times;
     return;
   }
-  buckets_.insert(at, {.key = key, .count = times});
+  buckets_.insert(buckets_.begin() + static_cast<std::ptrdiff_t>(at), Bucket{key, times});
   if (buckets_.size() > kBucketsMax) collapse();
 }
 

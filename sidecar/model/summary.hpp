@@ -61,6 +61,7 @@ class QuantileSketch {
     std::uint64_t count = 0;
     bool operator==(const Bucket&) const = default;
   };
+  std::size_t position_of(std::int16_t key) const noexcept;
   void collapse();
 
   std::vector<Bucket> buckets_;
