@@ -56,7 +56,7 @@ ProfileSettings profile_settings(std::int32_t profile_id, const Market& market, 
   settings.positions_max = static_cast<int>(1 + dice.roll(9, 3));
   settings.take_profit_bps = 8 + dice.roll(10, 25);
   settings.stop_loss_bps = 6 + dice.roll(11, 15);
-  settings.limit_offset_tenth_bps = dice.roll(12, 25);
+  settings.limit_offset_tenth_bps = dice.roll(12, 60);
   settings.strength_min_e8 = dice.roll(13, 15) * (kE8 / 100);
   settings.cash_e8 = (25'000 + 5'000 * dice.roll(14, 30)) * kE8;
   settings.size_bps = 500 + 100 * dice.roll(15, 20);

@@ -86,7 +86,7 @@ void Trader::consider(Desk& desk, const Bar& bar, const Breakout& breakout,
   const std::int64_t decision_quote_e8 = buys ? quote.ask_e8 : quote.bid_e8;
   if (order.is_limit) {
     const bool is_patient =
-        dice.is_one_in(4, 12);  // waits for a better price, to the day's end if need be
+        dice.is_one_in(4, 20);  // waits for a better price, to the day's end if need be
     if (is_patient) order.timeout_bars = kPatientBars;
     order.limit_e8 =
         limit_near(instrument, quote, buys,

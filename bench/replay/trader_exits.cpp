@@ -11,9 +11,9 @@ constexpr Script kMonitor = Script::order_monitor;
 constexpr Script kScript = Script::equity_monitor;
 constexpr int kCorrectionBars = 12;
 constexpr int kExitTriesMax = 8;
-constexpr std::int64_t kHealthEveryReadings = 5;
+constexpr std::int64_t kHealthEveryReadings = 10;
 constexpr std::int64_t kMetadataEveryReadings = 60;
-constexpr std::int64_t kHealthIntervalS = 300;
+constexpr std::int64_t kHealthIntervalS = 600;
 constexpr std::int64_t kScratchTimeoutFactor = 4;
 constexpr std::int64_t kMiddayNs = 3 * 60 * kMinuteNs;  // after the open
 
