@@ -162,7 +162,11 @@ int run_bot(const Options& options, const Market& market) {
   if (options.script != Script::breakout_detector) profiles.push_back(options.profile);
   Simulation simulation(market, options.seed, profiles, sink);
   play_history(options, market, simulation, sink);
-  if (has_live_day(options) && g_stop == 0) play_live(options, market, simulation);
+  if (has_live_day(options) && g_stop == 0) {
+    sink.wait_until_drained();
+    sink.set_patient(options.is_speed_max);
+    play_live(options, market, simulation);
+  }
   const Status flushed = sink.flush();
   tell(options.report_fd, report_line(sink.counts()));
   if (!flushed) return fail(options, flushed.error().message);

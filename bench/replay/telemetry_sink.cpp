@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::int64_t kSleepMaxNs = 50'000'000;  // a stop is noticed within this
 constexpr auto kRoomPoll = std::chrono::microseconds(100);
-constexpr std::uint32_t kRoomLines = 64;  // more than the longest Record
 
 static_assert(kUnsaidTime == kNoTime);
 
@@ -135,10 +134,9 @@ TelemetrySink::TelemetrySink(const Telemetry& telemetry, Script script, OracleFi
 
 void TelemetrySink::accept(const Record& record) {
   if (is_muted_ || record.script != script_) return;
-  if (record.due_ns == 0)
-    wait_for_room();
-  else
-    wait_until_due(record.due_ns);
+  if (record.due_ns != 0) wait_until_due(record.due_ns);
+  // Samples are refused in a half-full Lane, so that is where everything waits.
+  if (record.due_ns == 0 || is_patient_) wait_for_room(room_for_samples());
   if (is_stopping()) return;
   if (publish(record) != Published::ok) {
     ++counts_.refused;
@@ -163,12 +161,14 @@ void TelemetrySink::wait_until_due(std::int64_t due_ns) {
   }
 }
 
-// Samples are refused in a half-full Lane, so that is where everything waits.
-void TelemetrySink::wait_for_room() {
-  const std::uint32_t needed = telemetry_.lane_lines() / 2 + kRoomLines;
-  if (telemetry_.lines_free() > needed) return;
+void TelemetrySink::wait_until_drained() {
+  wait_for_room(telemetry_.lane_lines() - telemetry_.lane_lines() / 8);
+}
+
+void TelemetrySink::wait_for_room(std::uint32_t lines) {
+  if (telemetry_.lines_free() > lines) return;
   flush_oracle();
-  while (telemetry_.lines_free() <= needed && telemetry_.is_attached() && !is_stopping())
+  while (telemetry_.lines_free() <= lines && telemetry_.is_attached() && !is_stopping())
     std::this_thread::sleep_for(kRoomPoll);
 }
 

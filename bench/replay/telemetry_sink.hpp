@@ -32,6 +32,10 @@ class TelemetrySink final : public RecordSink {
   bool is_stopping() const override { return is_stopping_() || oracle_error_; }
   // Muted: nothing is published, accounts go on.
   void set_muted(bool muted) noexcept { is_muted_ = muted; }
+  // What is due waits for room too: for a live day at full speed.
+  void set_patient(bool patient) noexcept { is_patient_ = patient; }
+  // Until most of the Lane is free again: a live day begins with room for what comes.
+  void wait_until_drained();
   // Writes what the oracle still holds.
   Status flush();
 
@@ -39,8 +43,10 @@ class TelemetrySink final : public RecordSink {
   const std::optional<Error>& oracle_error() const noexcept { return oracle_error_; }
 
  private:
+  static constexpr std::uint32_t kRoomLines = 64;  // more than the longest Record
   void wait_until_due(std::int64_t due_ns);
-  void wait_for_room();
+  void wait_for_room(std::uint32_t lines);
+  std::uint32_t room_for_samples() const { return telemetry_.lane_lines() / 2 + kRoomLines; }
   void flush_oracle();
   Published publish(const Record& record);
   NameId name_id(const std::string& name);
@@ -49,7 +55,7 @@ class TelemetrySink final : public RecordSink {
   Script script_;
   OracleFile* oracle_;
   std::function<bool()> is_stopping_;
-  bool is_muted_ = false;
+  bool is_muted_ = false, is_patient_ = false;
   std::map<std::string, NameId> names_;
   PublishCounts counts_;
   std::optional<Error> oracle_error_;
