@@ -34,6 +34,9 @@ class Judge {
  public:
   // Forgets everything and begins from what MySQL has committed.
   void reset(CommittedLanes lanes);
+  // Rows of Lanes that were not known: the journal goes back to before a Lane was retired.
+  void learn(const CommittedLanes& lanes) { lanes_.insert(lanes.begin(), lanes.end()); }
+  bool knows(const model::LaneName& name) const { return lanes_.contains(name); }
 
   void add(model::Block block, Judged& out);
   void add(FillAnswer answer, Judged& out);

@@ -42,6 +42,21 @@ CommittedLanes lanes_of(const sql::Rows& rows) {
   return lanes;
 }
 
+Result<CommittedLanes> rows_of(sql::Connection& mysql, std::span<const model::LaneName> lanes,
+                               const char* lock) {
+  RowSet keys{.columns = 2, .values = {}};
+  for (const model::LaneName& lane : lanes) {
+    keys.values.push_back(value_of_bytes(lane.segment_id));
+    keys.values.push_back(value_of_count(lane.lane));
+  }
+  const auto rows = select_rows(
+      mysql,
+      std::string("SELECT ") + kColumns + " FROM dd_lane_positions WHERE (segment_id, lane) IN",
+      keys, lock);
+  if (!rows) return rows.error();
+  return lanes_of(*rows);
+}
+
 }  // namespace
 
 void CommittedLane::raise_counts(const model::LaneCounts& seen) noexcept {
@@ -63,19 +78,14 @@ Result<CommittedLanes> read_positions(sql::Connection& mysql, const std::string&
   return lanes_of(*rows);
 }
 
+Result<CommittedLanes> find_positions(sql::Connection& mysql,
+                                      std::span<const model::LaneName> lanes) {
+  return rows_of(mysql, lanes, "");
+}
+
 Result<CommittedLanes> lock_positions(sql::Connection& mysql,
                                       std::span<const model::LaneName> lanes) {
-  RowSet keys{.columns = 2, .values = {}};
-  for (const model::LaneName& lane : lanes) {
-    keys.values.push_back(value_of_bytes(lane.segment_id));
-    keys.values.push_back(value_of_count(lane.lane));
-  }
-  const auto rows = select_rows(
-      mysql,
-      std::string("SELECT ") + kColumns + " FROM dd_lane_positions WHERE (segment_id, lane) IN",
-      keys, "FOR UPDATE");
-  if (!rows) return rows.error();
-  return lanes_of(*rows);
+  return rows_of(mysql, lanes, "FOR UPDATE");
 }
 
 Status write_positions(sql::Connection& mysql, const std::string& sidecar_id,

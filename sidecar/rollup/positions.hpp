@@ -34,7 +34,10 @@ using CommittedLanes = std::map<model::LaneName, CommittedLane>;
 // Lanes of this sidecar that are not retired.
 Result<CommittedLanes> read_positions(sql::Connection& mysql, const std::string& sidecar_id);
 
-// The rows of these Lanes, locked: what they say is what holds. Lanes without a row are left out.
+// The rows of these Lanes, retired ones too; Lanes without a row are left out. Locked: what they say is what
+// holds until the transaction ends.
+Result<CommittedLanes> find_positions(sql::Connection& mysql,
+                                      std::span<const model::LaneName> lanes);
 Result<CommittedLanes> lock_positions(sql::Connection& mysql,
                                       std::span<const model::LaneName> lanes);
 

@@ -146,22 +146,41 @@ Status Rollup::read_journal(Judged& judged) {
     trim_plan_.clear();
     return Done{};
   }
+  std::vector<model::Block> blocks;
   for (redis::RawEntry& entry : page->entries) {
-    read_entries_.emplace_back(entry.id, entry.bytes.size());
-    read_id_ = entry.id;
-    auto blocks = model::decode_entry(entry.bytes);
-    if (!blocks) {  // what it covered is missed by the next Block and filled from the Lane
+    auto decoded = model::decode_entry(entry.bytes);
+    if (!decoded) {  // what it covered is missed by the next Block and filled from the Lane
       ++counters_.undecodable_entries;
       spdlog::error("rollup: journal entry {} cannot be decoded", entry.id);
       continue;
     }
-    for (model::Block& block : *blocks) judge_.add(std::move(block), judged);
+    std::ranges::move(*decoded, std::back_inserter(blocks));
   }
+  if (auto learned = learn_lanes_of(blocks); !learned) return learned;
+  for (const redis::RawEntry& entry : page->entries) {
+    read_entries_.emplace_back(entry.id, entry.bytes.size());
+    read_id_ = entry.id;
+  }
+  for (model::Block& block : blocks) judge_.add(std::move(block), judged);
   at_end_ = page->entries.empty();
   if (at_end_) {
     for (const auto& [lane, position] : acknowledged_)
       judge_.at_journal_end({lane, position}, judged);
   }
+  return Done{};
+}
+
+Status Rollup::learn_lanes_of(const std::vector<model::Block>& blocks) {
+  std::set<model::LaneName> unknown;
+  for (const model::Block& block : blocks) {
+    if (!judge_.knows(block.lane)) unknown.insert(block.lane);
+  }
+  if (unknown.empty()) return Done{};
+  const std::vector<model::LaneName> names(unknown.begin(), unknown.end());
+  const auto rows = find_positions(*mysql_, names);
+  if (!rows) return rows.error();
+  for (const auto& [name, lane] : *rows) committed_[name] = lane.position;
+  judge_.learn(*rows);
   return Done{};
 }
 

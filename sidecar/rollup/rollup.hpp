@@ -62,6 +62,7 @@ class Rollup {
  private:
   bool connect_all(std::int64_t now_ns);
   Status read_journal(Judged& judged);
+  Status learn_lanes_of(const std::vector<model::Block>& blocks);
   Status commit(const Judged& judged);
   Status write(const Judged& judged);
   Status write_row_by_row(const Judged& judged, std::vector<RejectedRecord>& rejected,
