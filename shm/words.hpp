@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace ddt {
@@ -106,7 +107,8 @@ class Word {
     code_ = kOtherWord;
     text_ = utf8_prefix(text, kWordBytesMax);
   }
-  constexpr Word(const char* text) noexcept : Word(std::string_view(text)) {}  // NOLINT
+  constexpr Word(const char* text) noexcept : Word(std::string_view(text)) {}         // NOLINT
+  constexpr Word(const std::string& text) noexcept : Word(std::string_view(text)) {}  // NOLINT
 
   constexpr std::uint8_t code() const noexcept { return code_; }
   constexpr std::string_view other_text() const noexcept { return text_; }
