@@ -28,6 +28,12 @@ segments_left() { find "${telemetry_dir:?}" -maxdepth 1 -type f -name 'seg-*' 2>
 
 lanes_left() { sql "SELECT COUNT(*) FROM $database.dd_lane_positions WHERE retired_at IS NULL" 2>/dev/null || printf '1\n'; }
 
+# Everything any Lane has ever said, as MySQL has it.
+produced_committed() { sql "SELECT COALESCE(SUM(produced), 0) FROM $database.dd_lane_positions" 2>/dev/null || printf '%s\n' -1; }
+
+# Whether all Lanes have ended and are committed, and the ledger that was read is not one from before that:
+# the sidecar writes it once a second.
 all_is_stored() {
-  ((${ledger[in_flight]} == 0 && ${ledger[residual]} == 0)) && (($(segments_left) == 0)) && (($(lanes_left) == 0))
+  ((ledger[in_flight] == 0 && ledger[residual] == 0)) && (($(segments_left) == 0)) && (($(lanes_left) == 0)) &&
+    ((ledger[produced] == $(produced_committed)))
 }
