@@ -100,9 +100,14 @@ std::size_t Rollup::work(std::int64_t now_ns) {
     retirements_.push_back(std::move(retirement));
   if (!connect_all(now_ns)) return 0;
   Judged judged;
-  if (auto read = read_journal(judged); !read) {
-    spdlog::warn("rollup: {}", read.error().message);
+  for (FillAnswer& answer : exchange_.fill_answers.take()) judge_.add(std::move(answer), judged);
+  const auto page = read_page();
+  if (!page) {  // what the answers brought is committed all the same
+    spdlog::warn("rollup: {}", page.error().message);
     backoff_.failed(now_ns);
+    at_end_ = false;
+  } else if (auto done = judge_page(*page, judged); !done) {
+    begin_again(now_ns, done.error());
     return 0;
   }
   for (const FillRequest& request : judged.fill_requests) {
@@ -119,7 +124,7 @@ std::size_t Rollup::work(std::int64_t now_ns) {
     told_the_others(judged);
     exchange_.mysql_committed_at_ns.store(monotonic_ns(), std::memory_order_relaxed);
   }
-  backoff_.succeeded();
+  if (page) backoff_.succeeded();
   if (!judge_.has_waiting()) {
     resume_id_ = read_id_;
     for (const auto& [id, bytes] : read_entries_)
@@ -131,23 +136,28 @@ std::size_t Rollup::work(std::int64_t now_ns) {
   return judged.blocks.size();
 }
 
-Status Rollup::read_journal(Judged& judged) {
-  for (FillAnswer& answer : exchange_.fill_answers.take()) judge_.add(std::move(answer), judged);
+Result<redis::JournalPage> Rollup::read_page() {
   // Taken before the journal is read: what is acknowledged by now must be found in it.
   for (const LanePosition& position : exchange_.acknowledged_for_rollup.take()) {
     acknowledged_[position.lane] = position.position;
   }
-  auto page = journal_->read_after(read_id_, row_by_row_ ? 1 : config_.entries_max,
-                                   config_.entry_bytes_max);
-  if (!page) return page.error();
-  if (page->has_gone_back) {
+  return journal_->read_after(read_id_, row_by_row_ ? 1 : config_.entries_max,
+                              config_.entry_bytes_max);
+}
+
+Status Rollup::judge_page(const redis::JournalPage& page, Judged& judged) {
+  if (page.has_gone_back) {
     spdlog::warn("rollup: the journal is older than what was read; reading it again");
     read_id_ = resume_id_ = std::string(redis::kJournalStart);
+    read_entries_.clear();
     trim_plan_.clear();
+    at_end_ = false;
     return Done{};
   }
   std::vector<model::Block> blocks;
-  for (redis::RawEntry& entry : page->entries) {
+  for (const redis::RawEntry& entry : page.entries) {
+    read_entries_.emplace_back(entry.id, entry.bytes.size());
+    read_id_ = entry.id;
     auto decoded = model::decode_entry(entry.bytes);
     if (!decoded) {  // what it covered is missed by the next Block and filled from the Lane
       ++counters_.undecodable_entries;
@@ -157,15 +167,15 @@ Status Rollup::read_journal(Judged& judged) {
     std::ranges::move(*decoded, std::back_inserter(blocks));
   }
   if (auto learned = learn_lanes_of(blocks); !learned) return learned;
-  for (const redis::RawEntry& entry : page->entries) {
-    read_entries_.emplace_back(entry.id, entry.bytes.size());
-    read_id_ = entry.id;
-  }
   for (model::Block& block : blocks) judge_.add(std::move(block), judged);
-  at_end_ = page->entries.empty();
-  if (at_end_) {
-    for (const auto& [lane, position] : acknowledged_)
-      judge_.at_journal_end({lane, position}, judged);
+  at_end_ = page.entries.empty();
+  if (!at_end_) return Done{};
+  // Only Lanes that are there: an old position of a retired one is nothing to fill.
+  for (const LaneView& view : exchange_.views()) {
+    const auto acknowledged = acknowledged_.find(view.lane);
+    if (acknowledged != acknowledged_.end()) {
+      judge_.at_journal_end({view.lane, acknowledged->second}, judged);
+    }
   }
   return Done{};
 }

@@ -61,7 +61,8 @@ class Rollup {
 
  private:
   bool connect_all(std::int64_t now_ns);
-  Status read_journal(Judged& judged);
+  Result<redis::JournalPage> read_page();
+  Status judge_page(const redis::JournalPage& page, Judged& judged);
   Status learn_lanes_of(const std::vector<model::Block>& blocks);
   Status commit(const Judged& judged);
   Status write(const Judged& judged);
