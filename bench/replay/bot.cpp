@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -24,7 +25,9 @@ constexpr std::int64_t kPauseBetweenPassesNs = kSecondNs;
 constexpr std::int64_t kAfterLastBarNs =
     3 * kMinuteNs;  // simulated; all of the last bar has been said
 
-volatile sig_atomic_t g_stop = 0;  // set by the handler, read by everything that waits
+// Set by the handler, read by everything that waits; seq_cst by default, it orders nothing else.
+std::atomic<int> g_stop{0};
+static_assert(std::atomic<int>::is_always_lock_free);  // a signal handler may store it
 void on_stop_signal(int) { g_stop = 1; }
 
 void listen_for_stop() {
