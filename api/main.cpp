@@ -1,4 +1,4 @@
-// ddt-api: options → settings → API → server → until SIGTERM or SIGINT.
+// ddt-api: options → settings → WebSocket, API and its server → until SIGTERM or SIGINT.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -9,6 +9,7 @@
 #include "api/app.hpp"
 #include "api/server.hpp"
 #include "api/settings.hpp"
+#include "api/ws/server.hpp"
 
 namespace {
 
@@ -36,7 +37,7 @@ int run(const Arguments& arguments) {
   constexpr std::string_view kForeign[] = {"sidecar", "telemetry"};
   const auto settings = ddt::model::load_settings_or_throw(keys, kForeign, arguments.config,
                                                            arguments.settings, environ);
-  const ProcessOptions options = options_from(settings);
+  ProcessOptions options = options_from(settings);
   if (auto problems = problems_in(settings, options); !problems.empty()) {
     throw ddt::StartupError(std::move(problems));
   }
@@ -52,21 +53,25 @@ int run(const Arguments& arguments) {
   sigaddset(&stop_signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
 
+  WsServer ws(options.ws);
+  if (auto started = ws.start(); !started) throw ddt::StartupError(started.error().message);
+  options.api.ws_port = ws.port();
   const App app(options.api);
   Server server(options.server, [&app](const Request& request) { return app.handle(request); });
   if (auto started = server.start(); !started) throw ddt::StartupError(started.error().message);
   if (!arguments.port_file.empty()) {
-    if (auto written = write_port_file(arguments.port_file, server.port(), options.api.ws_port);
-        !written) {
+    if (auto written = write_port_file(arguments.port_file, server.port(), ws.port()); !written) {
       throw ddt::StartupError(written.error().message);
     }
   }
-  std::printf("ddt-api: http://%s:%u\n", options.server.bind.c_str(), unsigned{server.port()});
+  std::printf("ddt-api: http://%s:%u ws://%s:%u\n", options.server.bind.c_str(),
+              unsigned{server.port()}, options.server.bind.c_str(), unsigned{ws.port()});
   std::fflush(stdout);
 
   int signal = 0;
   sigwait(&stop_signals, &signal);
   server.stop();
+  ws.stop();
   return 0;
 }
 

@@ -40,6 +40,12 @@ constexpr std::array kKeys{
                .help = "clients at a time",
                .min = 1,
                .max = 100'000},
+    SettingKey{.name = "api.ws_clients_max",
+               .type = SettingType::integer,
+               .default_text = "1000",
+               .help = "WebSocket clients at a time",
+               .min = 1,
+               .max = 100'000},
     SettingKey{.name = "api.cors_origins",
                .type = SettingType::list,
                .default_text = "http://localhost:3000,http://localhost:3001,"
@@ -92,6 +98,12 @@ ProcessOptions options_from(const model::Settings& settings) {
   stores.mysql.database = settings.text("mysql.database");
   stores.mysql.connect_timeout = std::chrono::milliseconds(1000);
   stores.mysql.io_timeout = std::chrono::milliseconds(10'000);
+  options.ws.bind = options.server.bind;
+  options.ws.port = options.api.ws_port;
+  options.ws.clients_max = static_cast<std::size_t>(settings.integer("api.ws_clients_max"));
+  options.ws.origins = options.api.cors_origins;
+  options.ws.redis = stores.redis;
+  options.ws.live_keys = stores.live_keys;
   return options;
 }
 

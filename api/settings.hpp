@@ -8,6 +8,7 @@
 
 #include "api/routes/context.hpp"
 #include "api/server.hpp"
+#include "api/ws/server.hpp"
 #include "sidecar/model/settings.hpp"
 
 namespace ddt::api {
@@ -17,6 +18,7 @@ std::vector<model::SettingKey> setting_keys();
 
 struct ProcessOptions {
   ServerOptions server;
+  WsOptions ws;
   ApiOptions api;
 };
 ProcessOptions options_from(const model::Settings& settings);
