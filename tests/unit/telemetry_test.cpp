@@ -915,7 +915,7 @@ TEST_F(TelemetryTest, SurvivesAPublishFromAStaticDestructor) {
 }
 
 const Telemetry* signaled_telemetry = nullptr;
-volatile sig_atomic_t published_in_handler = 0;
+std::atomic<int> published_in_handler{0};  // lock-free: the handler may use it
 
 TEST_F(TelemetryTest, LosesNoOrdinalToASignalHandlerThatPublishes) {
   signaled_telemetry = &telemetry;
