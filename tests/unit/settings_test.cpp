@@ -5,13 +5,18 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "api/settings.hpp"
 #include "sidecar/redis/options.hpp"
+#include "sidecar/settings.hpp"
 
 namespace ddt::model {
 namespace {
@@ -125,6 +130,14 @@ TEST(Settings, TellEveryProblemAtOnce) {
           "flag: redis.password: a secret is taken from the file or DDT_REDIS_PASSWORD only"));
 }
 
+TEST(Settings, FindTheirKeysInTheOtherProcessesSection) {
+  const ParsedSettings parsed =
+      parse_settings(shared_setting_keys(), kForeign,
+                     {.file_name = "f", .file_text = "[sidecar]\nid = \"host-1\"\nother = 1\n"});
+  EXPECT_THAT(parsed.problems, IsEmpty());
+  EXPECT_EQ(parsed.settings.text("sidecar.id"), "host-1");
+}
+
 TEST(Settings, LeaveTheOtherProcessItsSections) {
   const ParsedSettings parsed =
       parse_file("[sidecar]\nwhatever = [1, {a = 2}]\n[sidecar.deeper]\nx = 1\n");
@@ -188,21 +201,34 @@ TEST(SharedSettings, GiveTheConnectOptions) {
   EXPECT_EQ(parsed.settings.text("mysql.database"), "deltadyno");
 }
 
-TEST(SharedSettings, AreWhatTheExampleFileSays) {
+// The example shows the defaults of both processes, and nothing that nobody knows.
+TEST(ExampleFile, SaysTheDefaults) {
   const Result<std::string> text = read_settings_file(DDT_SOURCE_DIR "/docs/ddt.example.toml");
   ASSERT_TRUE(text) << text.error().message;
-  constexpr std::array<std::string_view, 2> kOthers{"sidecar", "api"};
-  const ParsedSettings example =
-      parse_settings(shared_setting_keys(), kOthers, {.file_name = "f", .file_text = *text});
+  std::vector<SettingKey> keys = sidecar::setting_keys();
+  for (const SettingKey& key : api::setting_keys()) {
+    if (std::ranges::find(keys, key.name, &SettingKey::name) == keys.end()) keys.push_back(key);
+  }
+  const ParsedSettings example = parse_settings(keys, {}, {.file_name = "f", .file_text = *text});
   EXPECT_THAT(example.problems, IsEmpty());
-  const ParsedSettings defaults = parse_settings(shared_setting_keys(), kOthers, {});
-  for (const SettingKey& key : shared_setting_keys()) {
+  const ParsedSettings defaults = parse_settings(keys, {}, {});
+  for (const SettingKey& key : keys) {
     EXPECT_FALSE(example.settings.is_default(key.name)) << key.name << " is missing in the example";
-    if (key.type == SettingType::integer) {
-      EXPECT_EQ(example.settings.integer(key.name), defaults.settings.integer(key.name))
-          << key.name;
-    } else {
-      EXPECT_EQ(example.settings.text(key.name), defaults.settings.text(key.name)) << key.name;
+    switch (key.type) {
+      case SettingType::text:
+        EXPECT_EQ(example.settings.text(key.name), defaults.settings.text(key.name)) << key.name;
+        break;
+      case SettingType::integer:
+        EXPECT_EQ(example.settings.integer(key.name), defaults.settings.integer(key.name))
+            << key.name;
+        break;
+      case SettingType::boolean:
+        EXPECT_EQ(example.settings.boolean(key.name), defaults.settings.boolean(key.name))
+            << key.name;
+        break;
+      case SettingType::list:
+        EXPECT_EQ(example.settings.list(key.name), defaults.settings.list(key.name)) << key.name;
+        break;
     }
   }
 }
