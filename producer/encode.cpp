@@ -1,5 +1,5 @@
-// Records with texts: what a bot says → body, texts, metadata, contiguous on the stack → Lane
-// lines.
+// Records with texts: what a bot says → body, texts, metadata, in words on the stack → Lane lines.
+#include <cstddef>
 #include <cstring>
 
 #include "ddt/telemetry.hpp"
@@ -7,12 +7,33 @@
 namespace ddt::detail {
 namespace {
 
-// The payload of one Record being put together. Never longer than kPayloadBytesMax: every part is
-// bounded.
+constexpr std::size_t kWordBytes = sizeof(std::uint64_t);
+
+// Little-endian bytes of a word, first to last.
+template <typename... Bytes>
+constexpr std::uint64_t pack(Bytes... bytes) noexcept {
+  std::uint64_t word = 0;
+  unsigned shift = 0;
+  ((word |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(bytes)) << shift, shift += 8U),
+   ...);
+  return word;
+}
+constexpr std::uint64_t pack_at(std::size_t byte, std::uint64_t value) noexcept {
+  return value << (8U * byte);
+}
+
+// The payload of one Record being put together, in whole words (shm/lane.hpp says why): the body's,
+// then texts and metadata without padding. Never longer than kPayloadBytesMax: every part is bounded.
 template <typename Body>
 class Payload {
  public:
-  explicit Payload(const Body& body) noexcept { std::memcpy(bytes_, &body, sizeof body); }
+  // The body's first words; those that hold lengths are set last.
+  template <typename... Words>
+  explicit Payload(Words... words) noexcept {
+    static_assert(sizeof(Body) % kWordBytes == 0 && sizeof...(words) <= kBodyWords);
+    std::size_t i = 0;  // the words beyond stay unset: two kilobytes to clear are not free
+    ((words_[i++] = static_cast<std::uint64_t>(words)), ...);
+  }
 
   std::uint8_t text(std::string_view value, std::size_t bytes_max) noexcept {
     value = utf8_prefix(value, bytes_max);
@@ -28,38 +49,70 @@ class Payload {
     append(value);
     return static_cast<std::uint16_t>(value.size());
   }
-  // The body again, now that it knows the lengths.
-  void set_body(const Body& body) noexcept { std::memcpy(bytes_, &body, sizeof body); }
-
-  const void* data() const noexcept { return bytes_; }
-  std::size_t size() const noexcept { return used_; }
-  bool is_metadata_left_off() const noexcept { return is_metadata_left_off_; }
-
- private:
-  void append(std::string_view value) noexcept {
-    if (value.empty()) return;  // its data() may be null
-    std::memcpy(bytes_ + used_, value.data(), value.size());
-    used_ += value.size();
+  void set_word(std::size_t offset, std::uint64_t word) noexcept {
+    words_[offset / kWordBytes] = word;
   }
 
-  std::size_t used_ = sizeof(Body);
+  Published publish(LaneWriter& lane, Speaker speaker, std::int64_t event_time_ns) noexcept {
+    if (pending_bytes_ != 0) words_[used_] = pending_;
+    const std::size_t bytes = (used_ + (pending_bytes_ != 0 ? 1 : 0)) * kWordBytes;
+    const Publish result =
+        lane.try_publish(stamp_of(Body::kKind, speaker, event_time_ns), words_, bytes);
+    if (is_metadata_left_off_ && result == Publish::ok) lane.count_metadata_left_off();
+    return to_published(result);
+  }
+
+ private:
+  static constexpr std::size_t kBodyWords = sizeof(Body) / kWordBytes;
+
+  void append(std::string_view value) noexcept {
+    const char* from = value.data();
+    std::size_t bytes = value.size();
+    for (; bytes >= kWordBytes; bytes -= kWordBytes, from += kWordBytes)
+      append_bytes(load<std::uint64_t>(from), kWordBytes);
+    if (bytes != 0) append_bytes(load_fewer(from, bytes), bytes);
+  }
+  // `bytes` 1 … 8 of a word whose other bytes are zero.
+  void append_bytes(std::uint64_t word, std::size_t bytes) noexcept {
+    pending_ |= word << (8U * pending_bytes_);
+    if (pending_bytes_ + bytes < kWordBytes) {
+      pending_bytes_ += bytes;
+      return;
+    }
+    words_[used_++] = pending_;
+    const std::size_t taken = kWordBytes - pending_bytes_;
+    pending_ = taken < bytes ? word >> (8U * taken) : 0;
+    pending_bytes_ = bytes - taken;
+  }
+  template <typename Word>
+  static std::uint64_t load(const char* from) noexcept {
+    Word word;
+    std::memcpy(&word, from, sizeof word);
+    return word;
+  }
+  // 1 … 7 bytes, by two loads that may overlap.
+  static std::uint64_t load_fewer(const char* from, std::size_t bytes) noexcept {
+    if (bytes >= 4) {
+      return load<std::uint32_t>(from) | load<std::uint32_t>(from + bytes - 4)
+                                             << (8U * (bytes - 4));
+    }
+    if (bytes >= 2) {
+      return load<std::uint16_t>(from) | load<std::uint16_t>(from + bytes - 2)
+                                             << (8U * (bytes - 2));
+    }
+    return load<std::uint8_t>(from);
+  }
+
+  std::uint64_t words_[kPayloadBytesMax / kWordBytes];
+  std::size_t used_ = kBodyWords;
+  std::uint64_t pending_ = 0;  // the word being filled
+  std::size_t pending_bytes_ = 0;
   bool is_metadata_left_off_ = false;
-  std::byte bytes_[kPayloadBytesMax];
 };
 
 template <typename... Numbers>
 constexpr bool all_valid_or_unsaid(Numbers... values_e8) noexcept {
   return ((values_e8 != kInvalidE8) && ...);
-}
-
-template <typename Body>
-Published publish_payload(LaneWriter& lane, Speaker speaker, std::int64_t event_time_ns,
-                          Payload<Body>& payload, const Body& body) noexcept {
-  payload.set_body(body);
-  const Publish result = lane.try_publish(stamp_of(Body::kKind, speaker, event_time_ns),
-                                          payload.data(), payload.size());
-  if (payload.is_metadata_left_off() && result == Publish::ok) lane.count_metadata_left_off();
-  return to_published(result);
 }
 
 bool can_speak(Speaker speaker, std::int64_t event_time_ns) noexcept {
@@ -79,24 +132,19 @@ Published publish_record(LaneWriter& lane, Speaker speaker, const Signal& signal
                            signal.volume_e8)) {
     return refuse(lane);
   }
-  SignalBody body{.bar_strength_e8 = signal.bar_strength_e8,
-                  .close_price_e8 = signal.close_price_e8,
-                  .candle_size_e8 = signal.candle_size_e8,
-                  .volume_e8 = signal.volume_e8,
-                  .direction = signal.direction.code(),
-                  .fate = signal.fate.code(),
-                  .text_bytes = {},
-                  .reserved = 0,
-                  .metadata_bytes = 0,
-                  .reserved2 = {}};
-  Payload payload(body);
-  body.text_bytes[0] = payload.text(signal.signal_id, kIdBytesMax);
-  body.text_bytes[1] = payload.text(signal.symbol, kSymbolBytesMax);
-  body.text_bytes[2] = payload.text(signal.reason, kWordBytesMax);
-  body.text_bytes[3] = payload.text(signal.direction.other_text(), kWordBytesMax);
-  body.text_bytes[4] = payload.text(signal.fate.other_text(), kWordBytesMax);
-  body.metadata_bytes = payload.metadata(signal.metadata);
-  return publish_payload(lane, speaker, signal.event_time_ns, payload, body);
+  static_assert(offsetof(SignalBody, direction) == 32 && offsetof(SignalBody, text_bytes) == 34 &&
+                offsetof(SignalBody, metadata_bytes) == 40);
+  Payload<SignalBody> payload(signal.bar_strength_e8, signal.close_price_e8, signal.candle_size_e8,
+                              signal.volume_e8);
+  const std::uint8_t id = payload.text(signal.signal_id, kIdBytesMax);
+  const std::uint8_t symbol = payload.text(signal.symbol, kSymbolBytesMax);
+  const std::uint8_t reason = payload.text(signal.reason, kWordBytesMax);
+  const std::uint8_t direction = payload.text(signal.direction.other_text(), kWordBytesMax);
+  const std::uint8_t fate = payload.text(signal.fate.other_text(), kWordBytesMax);
+  payload.set_word(
+      32, pack(signal.direction.code(), signal.fate.code(), id, symbol, reason, direction, fate));
+  payload.set_word(40, payload.metadata(signal.metadata));
+  return payload.publish(lane, speaker, signal.event_time_ns);
 }
 
 Published publish_record(LaneWriter& lane, Speaker speaker, const Order& order) noexcept {
@@ -106,27 +154,22 @@ Published publish_record(LaneWriter& lane, Speaker speaker, const Order& order) 
                            order.filled_price_e8)) {
     return refuse(lane);
   }
-  OrderBody body{.quantity_e8 = order.quantity_e8,
-                 .filled_quantity_e8 = order.filled_quantity_e8,
-                 .limit_price_e8 = order.limit_price_e8,
-                 .filled_price_e8 = order.filled_price_e8,
-                 .api_latency_ns = order.api_latency_ns,
-                 .order_type = order.order_type.code(),
-                 .side = order.side.code(),
-                 .status = order.status.code(),
-                 .text_bytes = {},
-                 .metadata_bytes = 0,
-                 .reserved = {}};
-  Payload payload(body);
-  body.text_bytes[0] = payload.text(order.order_id, kIdBytesMax);
-  body.text_bytes[1] = payload.text(order.parent_order_id, kIdBytesMax);
-  body.text_bytes[2] = payload.text(order.signal_id, kIdBytesMax);
-  body.text_bytes[3] = payload.text(order.symbol, kSymbolBytesMax);
-  body.text_bytes[4] = payload.text(order.order_type.other_text(), kWordBytesMax);
-  body.text_bytes[5] = payload.text(order.side.other_text(), kWordBytesMax);
-  body.text_bytes[6] = payload.text(order.status.other_text(), kWordBytesMax);
-  body.metadata_bytes = payload.metadata(order.metadata);
-  return publish_payload(lane, speaker, order.event_time_ns, payload, body);
+  static_assert(offsetof(OrderBody, order_type) == 40 && offsetof(OrderBody, text_bytes) == 43 &&
+                offsetof(OrderBody, metadata_bytes) == 50);
+  Payload<OrderBody> payload(order.quantity_e8, order.filled_quantity_e8, order.limit_price_e8,
+                             order.filled_price_e8, order.api_latency_ns);
+  const std::uint8_t id = payload.text(order.order_id, kIdBytesMax);
+  const std::uint8_t parent = payload.text(order.parent_order_id, kIdBytesMax);
+  const std::uint8_t signal = payload.text(order.signal_id, kIdBytesMax);
+  const std::uint8_t symbol = payload.text(order.symbol, kSymbolBytesMax);
+  const std::uint8_t type = payload.text(order.order_type.other_text(), kWordBytesMax);
+  const std::uint8_t side = payload.text(order.side.other_text(), kWordBytesMax);
+  const std::uint8_t status = payload.text(order.status.other_text(), kWordBytesMax);
+  const std::uint16_t metadata = payload.metadata(order.metadata);
+  payload.set_word(40, pack(order.order_type.code(), order.side.code(), order.status.code(), id,
+                            parent, signal, symbol, type));
+  payload.set_word(48, pack(side, status) | pack_at(2, metadata));
+  return payload.publish(lane, speaker, order.event_time_ns);
 }
 
 Published publish_record(LaneWriter& lane, Speaker speaker, const Trade& trade) noexcept {
@@ -141,34 +184,25 @@ Published publish_record(LaneWriter& lane, Speaker speaker, const Trade& trade) 
       !is_symbol(trade.symbol)) {
     return refuse(lane);
   }
-  TradeBody body{.quantity_e8 = trade.quantity_e8,
-                 .multiplier_e8 = trade.multiplier_e8,
-                 .entry_price_e8 = trade.entry_price_e8,
-                 .exit_price_e8 = trade.exit_price_e8,
-                 .reference_price_e8 = trade.reference_price_e8,
-                 .fees_e8 = trade.fees_e8,
-                 .entry_time_ns = trade.entry_time_ns,
-                 .exit_time_ns = trade.exit_time_ns,
-                 .bar_strength_e8 = trade.bar_strength_e8,
-                 .candle_size_e8 = trade.candle_size_e8,
-                 .trade_type = trade.trade_type.code(),
-                 .side = trade.side.code(),
-                 .exit_reason = trade.exit_reason.code(),
-                 .direction = trade.direction.code(),
-                 .text_bytes = {},
-                 .metadata_bytes = 0,
-                 .reserved = {}};
-  Payload payload(body);
-  body.text_bytes[0] = payload.text(trade.symbol, kSymbolBytesMax);
-  body.text_bytes[1] = payload.text(trade.trade_id, kIdBytesMax);
-  body.text_bytes[2] = payload.text(trade.order_id, kIdBytesMax);
-  body.text_bytes[3] = payload.text(trade.signal_id, kIdBytesMax);
-  body.text_bytes[4] = payload.text(trade.trade_type.other_text(), kWordBytesMax);
-  body.text_bytes[5] = payload.text(trade.side.other_text(), kWordBytesMax);
-  body.text_bytes[6] = payload.text(trade.exit_reason.other_text(), kWordBytesMax);
-  body.text_bytes[7] = payload.text(trade.direction.other_text(), kWordBytesMax);
-  body.metadata_bytes = payload.metadata(trade.metadata);
-  return publish_payload(lane, speaker, trade.event_time_ns, payload, body);
+  static_assert(offsetof(TradeBody, trade_type) == 80 && offsetof(TradeBody, text_bytes) == 84 &&
+                offsetof(TradeBody, metadata_bytes) == 92);
+  Payload<TradeBody> payload(trade.quantity_e8, trade.multiplier_e8, trade.entry_price_e8,
+                             trade.exit_price_e8, trade.reference_price_e8, trade.fees_e8,
+                             trade.entry_time_ns, trade.exit_time_ns, trade.bar_strength_e8,
+                             trade.candle_size_e8);
+  const std::uint8_t symbol = payload.text(trade.symbol, kSymbolBytesMax);
+  const std::uint8_t id = payload.text(trade.trade_id, kIdBytesMax);
+  const std::uint8_t order = payload.text(trade.order_id, kIdBytesMax);
+  const std::uint8_t signal = payload.text(trade.signal_id, kIdBytesMax);
+  const std::uint8_t type = payload.text(trade.trade_type.other_text(), kWordBytesMax);
+  const std::uint8_t side = payload.text(trade.side.other_text(), kWordBytesMax);
+  const std::uint8_t reason = payload.text(trade.exit_reason.other_text(), kWordBytesMax);
+  const std::uint8_t direction = payload.text(trade.direction.other_text(), kWordBytesMax);
+  const std::uint16_t metadata = payload.metadata(trade.metadata);
+  payload.set_word(80, pack(trade.trade_type.code(), trade.side.code(), trade.exit_reason.code(),
+                            trade.direction.code(), symbol, id, order, signal));
+  payload.set_word(88, pack(type, side, reason, direction) | pack_at(4, metadata));
+  return payload.publish(lane, speaker, trade.event_time_ns);
 }
 
 Published publish_record(LaneWriter& lane, Speaker speaker, const Equity& equity) noexcept {
@@ -177,19 +211,15 @@ Published publish_record(LaneWriter& lane, Speaker speaker, const Equity& equity
                            equity.margin_available_e8, equity.cash_flow_e8)) {
     return refuse(lane);
   }
-  EquityBody body{.account_equity_e8 = equity.account_equity_e8,
-                  .unrealized_pnl_e8 = equity.unrealized_pnl_e8,
-                  .realized_pnl_e8 = equity.realized_pnl_e8,
-                  .margin_used_e8 = equity.margin_used_e8,
-                  .margin_available_e8 = equity.margin_available_e8,
-                  .cash_flow_e8 = equity.cash_flow_e8,
-                  .open_positions_count = equity.open_positions_count,
-                  .text_bytes = {},
-                  .reserved = 0,
-                  .metadata_bytes = 0};
-  Payload payload(body);
-  body.metadata_bytes = payload.metadata(equity.metadata);
-  return publish_payload(lane, speaker, equity.event_time_ns, payload, body);
+  static_assert(offsetof(EquityBody, open_positions_count) == 48 &&
+                offsetof(EquityBody, metadata_bytes) == 54);
+  Payload<EquityBody> payload(equity.account_equity_e8, equity.unrealized_pnl_e8,
+                              equity.realized_pnl_e8, equity.margin_used_e8,
+                              equity.margin_available_e8, equity.cash_flow_e8);
+  const std::uint16_t metadata = payload.metadata(equity.metadata);
+  payload.set_word(48,
+                   static_cast<std::uint32_t>(equity.open_positions_count) | pack_at(6, metadata));
+  return payload.publish(lane, speaker, equity.event_time_ns);
 }
 
 Published publish_record(LaneWriter& lane, Speaker speaker, const Position& position) noexcept {
@@ -199,21 +229,16 @@ Published publish_record(LaneWriter& lane, Speaker speaker, const Position& posi
                            position.market_value_e8, position.unrealized_pnl_e8)) {
     return refuse(lane);
   }
-  PositionBody body{.quantity_e8 = position.quantity_e8,
-                    .average_entry_e8 = position.average_entry_e8,
-                    .current_price_e8 = position.current_price_e8,
-                    .market_value_e8 = position.market_value_e8,
-                    .unrealized_pnl_e8 = position.unrealized_pnl_e8,
-                    .side = position.side.code(),
-                    .text_bytes = {},
-                    .reserved = 0,
-                    .metadata_bytes = 0,
-                    .reserved2 = {}};
-  Payload payload(body);
-  body.text_bytes[0] = payload.text(position.symbol, kSymbolBytesMax);
-  body.text_bytes[1] = payload.text(position.side.other_text(), kWordBytesMax);
-  body.metadata_bytes = payload.metadata(position.metadata);
-  return publish_payload(lane, speaker, position.event_time_ns, payload, body);
+  static_assert(offsetof(PositionBody, side) == 40 && offsetof(PositionBody, text_bytes) == 41 &&
+                offsetof(PositionBody, metadata_bytes) == 44);
+  Payload<PositionBody> payload(position.quantity_e8, position.average_entry_e8,
+                                position.current_price_e8, position.market_value_e8,
+                                position.unrealized_pnl_e8);
+  const std::uint8_t symbol = payload.text(position.symbol, kSymbolBytesMax);
+  const std::uint8_t side = payload.text(position.side.other_text(), kWordBytesMax);
+  const std::uint16_t metadata = payload.metadata(position.metadata);
+  payload.set_word(40, pack(position.side.code(), symbol, side) | pack_at(4, metadata));
+  return payload.publish(lane, speaker, position.event_time_ns);
 }
 
 Published publish_record(LaneWriter& lane, Speaker speaker, const RateLimit& rate_limit) noexcept {
@@ -221,16 +246,11 @@ Published publish_record(LaneWriter& lane, Speaker speaker, const RateLimit& rat
       rate_limit.limit < -1 || !is_possible_or_unsaid_time(rate_limit.reset_time_ns)) {
     return refuse(lane);
   }
-  RateLimitBody body{.remaining = rate_limit.remaining,
-                     .limit = rate_limit.limit,
-                     .reset_time_ns = rate_limit.reset_time_ns,
-                     .text_bytes = {},
-                     .reserved = 0,
-                     .metadata_bytes = 0,
-                     .reserved2 = {}};
-  Payload payload(body);
-  body.metadata_bytes = payload.metadata(rate_limit.metadata);
-  return publish_payload(lane, speaker, rate_limit.event_time_ns, payload, body);
+  static_assert(offsetof(RateLimitBody, text_bytes) == 24 &&
+                offsetof(RateLimitBody, metadata_bytes) == 26);
+  Payload<RateLimitBody> payload(rate_limit.remaining, rate_limit.limit, rate_limit.reset_time_ns);
+  payload.set_word(24, pack_at(2, payload.metadata(rate_limit.metadata)));
+  return payload.publish(lane, speaker, rate_limit.event_time_ns);
 }
 
 Published publish_record(LaneWriter& lane, Speaker speaker, const Health& health) noexcept {
@@ -240,31 +260,27 @@ Published publish_record(LaneWriter& lane, Speaker speaker, const Health& health
       health.expected_interval_s < -1) {
     return refuse(lane);
   }
-  HealthBody body{.error_count = health.error_count,
-                  .warning_count = health.warning_count,
-                  .cpu_usage_pct_e8 = health.cpu_usage_pct_e8,
-                  .memory_usage_mb_e8 = health.memory_usage_mb_e8,
-                  .expected_interval_s = health.expected_interval_s,
-                  .status = health.status.code(),
-                  .text_bytes = {},
-                  .metadata_bytes = 0,
-                  .reserved = {}};
-  Payload payload(body);
-  body.text_bytes[0] = payload.text(health.status.other_text(), kWordBytesMax);
-  body.metadata_bytes = payload.metadata(health.metadata);
-  return publish_payload(lane, speaker, health.event_time_ns, payload, body);
+  static_assert(offsetof(HealthBody, status) == 40 && offsetof(HealthBody, text_bytes) == 41 &&
+                offsetof(HealthBody, metadata_bytes) == 42);
+  Payload<HealthBody> payload(health.error_count, health.warning_count, health.cpu_usage_pct_e8,
+                              health.memory_usage_mb_e8, health.expected_interval_s);
+  const std::uint8_t status = payload.text(health.status.other_text(), kWordBytesMax);
+  const std::uint16_t metadata = payload.metadata(health.metadata);
+  payload.set_word(40, pack(health.status.code(), status) | pack_at(2, metadata));
+  return payload.publish(lane, speaker, health.event_time_ns);
 }
 
 Published publish_record(LaneWriter& lane, Speaker speaker, const ErrorReport& error) noexcept {
   if (!can_speak(speaker, error.event_time_ns)) return refuse(lane);
-  ErrorBody body{
-      .severity = error.severity.code(), .text_bytes = {}, .metadata_bytes = 0, .reserved = {}};
-  Payload payload(body);
-  body.text_bytes[0] = payload.text(error.code, kWordBytesMax);
-  body.text_bytes[1] = payload.text(error.text, kErrorTextBytesMax);
-  body.text_bytes[2] = payload.text(error.severity.other_text(), kWordBytesMax);
-  body.metadata_bytes = payload.metadata(error.metadata);
-  return publish_payload(lane, speaker, error.event_time_ns, payload, body);
+  static_assert(offsetof(ErrorBody, severity) == 0 && offsetof(ErrorBody, text_bytes) == 1 &&
+                offsetof(ErrorBody, metadata_bytes) == 4);
+  Payload<ErrorBody> payload;
+  const std::uint8_t code = payload.text(error.code, kWordBytesMax);
+  const std::uint8_t text = payload.text(error.text, kErrorTextBytesMax);
+  const std::uint8_t severity = payload.text(error.severity.other_text(), kWordBytesMax);
+  const std::uint16_t metadata = payload.metadata(error.metadata);
+  payload.set_word(0, pack(error.severity.code(), code, text, severity) | pack_at(4, metadata));
+  return payload.publish(lane, speaker, error.event_time_ns);
 }
 
 }  // namespace ddt::detail
