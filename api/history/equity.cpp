@@ -1,6 +1,8 @@
 #include "api/history/equity.hpp"
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "api/history/rows.hpp"
 #include "sidecar/model/time.hpp"
@@ -27,12 +29,15 @@ std::int64_t count_of(const sql::Row& row, std::size_t column, std::int64_t othe
 }
 
 // The state holds the minute exactly; rows that others wrote have their columns only.
+std::optional<model::EquityMinute> minute_of_state(const sql::Row& row, std::size_t column) {
+  if (row.is_null(column)) return std::nullopt;
+  model::ByteReader reader(row.text(column));
+  auto state = model::EquityMinute::decode(reader);
+  return state && state->readings > 0 ? std::move(state) : std::nullopt;
+}
+
 model::EquityMinute minute_of(const sql::Row& row) {
-  if (!row.is_null(kStateColumn)) {
-    model::ByteReader reader(row.text(kStateColumn));
-    auto state = model::EquityMinute::decode(reader);
-    if (state && state->readings > 0) return *std::move(state);
-  }
+  if (auto state = minute_of_state(row, kStateColumn)) return *std::move(state);
   model::EquityMinute minute;
   minute.open_e8 = level_of(row, 1);
   minute.high_e8 = level_of(row, 2);
@@ -66,16 +71,32 @@ model::EquityMinute minute_of(const sql::Row& row) {
 
 Status for_each_equity_minute(Stores& stores, std::int32_t profile_id, const Range& minutes,
                               const std::function<void(const model::EquityMinute&)>& use) {
-  static const std::string kSql =
-      "SELECT " + kColumns +
+  // Two columns instead of 23 where every row has its state: several times faster over a month.
+  static const std::string kFromRange =
       " FROM dd_equity_minute WHERE profile_id = ? AND minute >= ? AND minute < ? "
       "AND minute > ? ORDER BY minute LIMIT ?";
+  static const std::string kStates = "SELECT minute, state" + kFromRange;
+  static const std::string kRows = "SELECT " + kColumns + kFromRange;
   sql::Value after = time_value(minutes.from_ns - model::kNsPerMinute);
   for (;;) {
-    const auto rows = stores.query(kSql, {std::int64_t{profile_id}, time_value(minutes.from_ns),
-                                          time_value(minutes.to_ns), after, kMinutesPerRead});
+    const std::vector<sql::Value> params{std::int64_t{profile_id}, time_value(minutes.from_ns),
+                                         time_value(minutes.to_ns), after, kMinutesPerRead};
+    auto rows = stores.query(kStates, params);
     if (!rows) return rows.error();
-    for (const sql::Row& row : *rows) use(minute_of(row));
+    std::vector<model::EquityMinute> read;
+    read.reserve(rows->size());
+    for (const sql::Row& row : *rows) {
+      auto state = minute_of_state(row, 1);
+      if (!state) break;
+      read.push_back(*std::move(state));
+    }
+    if (read.size() < rows->size()) {
+      read.clear();
+      rows = stores.query(kRows, params);
+      if (!rows) return rows.error();
+      for (const sql::Row& row : *rows) read.push_back(minute_of(row));
+    }
+    for (const model::EquityMinute& minute : read) use(minute);
     if (rows->size() < static_cast<std::size_t>(kMinutesPerRead)) return Done{};
     after = std::string(rows->back().text(0));
   }
