@@ -33,14 +33,8 @@ ddt::Status write_port_file(const std::string& path, std::uint16_t port, std::ui
 
 int run(const Arguments& arguments) {
   using namespace ddt::api;
-  const auto keys = setting_keys();
-  constexpr std::string_view kForeign[] = {"sidecar", "telemetry"};
-  const auto settings = ddt::model::load_settings_or_throw(keys, kForeign, arguments.config,
-                                                           arguments.settings, environ);
+  const auto settings = load_or_throw(arguments.config, arguments.settings, environ);
   ProcessOptions options = options_from(settings);
-  if (auto problems = problems_in(settings, options); !problems.empty()) {
-    throw ddt::StartupError(std::move(problems));
-  }
   if (arguments.check_config) {
     std::fputs(settings.effective_text().c_str(), stdout);
     return 0;

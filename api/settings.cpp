@@ -134,4 +134,29 @@ std::vector<std::string> problems_in(const model::Settings& settings,
   return problems;
 }
 
+model::Settings load_or_throw(const std::string& file_path, std::vector<std::string> flags,
+                              char* const* environment) {
+  constexpr std::string_view kForeign[] = {"sidecar", "telemetry"};
+  model::SettingsSources sources{.file_name = file_path,
+                                 .file_text = {},
+                                 .environment = model::ddt_environment(environment),
+                                 .flags = std::move(flags)};
+  for (const auto& [name, value] : sources.environment) {
+    if (name == "DDT_CONFIG" && sources.file_name.empty()) sources.file_name = value;
+  }
+  std::vector<std::string> problems;
+  if (!sources.file_name.empty()) {
+    auto text = model::read_settings_file(sources.file_name);
+    if (!text) problems.push_back(text.error().message);
+    if (text) sources.file_text = std::move(*text);
+  }
+  auto parsed = model::parse_settings(setting_keys(), kForeign, sources);
+  for (auto& problem : parsed.problems) problems.push_back(std::move(problem));
+  for (auto& problem : problems_in(parsed.settings, options_from(parsed.settings))) {
+    problems.push_back(std::move(problem));
+  }
+  if (!problems.empty()) throw StartupError(std::move(problems));
+  return std::move(parsed.settings);
+}
+
 }  // namespace ddt::api

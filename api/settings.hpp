@@ -27,6 +27,11 @@ ProcessOptions options_from(const model::Settings& settings);
 std::vector<std::string> problems_in(const model::Settings& settings,
                                      const ProcessOptions& options);
 
+// For main: file (or $DDT_CONFIG), environment and flags. Throws StartupError with every problem, those of
+// problems_in() included.
+model::Settings load_or_throw(const std::string& file_path, std::vector<std::string> flags,
+                              char* const* environment);
+
 bool is_loopback(const std::string& address);
 
 }  // namespace ddt::api
