@@ -47,13 +47,15 @@ bool prefers_html(const Request& request) {
   return html != std::string_view::npos && html < accept->find("application/json");
 }
 
-Response root(const Context& context, const Request& request, const PathValues&) {
-  if (prefers_html(request)) {
-    Response page{.content_type = "text/html; charset=utf-8", .body = kPage, .headers = {}};
-    page.set("Cache-Control", "no-cache");
-    page.set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
-    return page;
-  }
+Response docs(const Context&, const Request&, const PathValues&) {
+  Response page{.content_type = "text/html; charset=utf-8", .body = kPage, .headers = {}};
+  page.set("Cache-Control", "no-cache");
+  page.set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
+  return page;
+}
+
+Response root(const Context& context, const Request& request, const PathValues& values) {
+  if (prefers_html(request)) return docs(context, request, values);
   Json body = Json::object();
   body.set("service", kService).set("version", context.options.version).set("docs", "/docs");
   return json_response(body);
@@ -155,6 +157,7 @@ Response profiles(const Context& context, const Request& request, const PathValu
 
 void add_service_routes(Router& router, const Context& context) {
   router.add("/", bound(root, context));
+  router.add("/docs", bound(docs, context));
   router.add("/health", bound(health, context));
   router.add("/ready", bound(ready, context));
   router.add("/api/v1/config", bound(config, context));
