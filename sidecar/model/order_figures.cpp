@@ -74,12 +74,13 @@ class FigureList {
 
 }  // namespace
 
-OrderFigures order_figures(std::span<const OrderRow> rows, std::int64_t from_ns,
+OrderFigures order_figures(std::span<const OrderChain> chains, std::int64_t from_ns,
                            std::int64_t to_ns) {
   OrderFigures figures;
-  for (const OrderChain& chain : order_chains(rows, to_ns)) {
+  for (const OrderChain& chain : chains) {
+    if (chain.first_seen_ns >= to_ns) continue;
     if (chain.first_seen_ns >= from_ns) ++figures.total_orders;
-    if (chain.end == ChainEnd::open) {
+    if (chain.end == ChainEnd::open || chain.end_time_ns >= to_ns) {
       ++figures.open_orders;
       figures.oldest_open_age_ns =
           std::max(figures.oldest_open_age_ns, to_ns - chain.first_seen_ns);
@@ -91,6 +92,11 @@ OrderFigures order_figures(std::span<const OrderRow> rows, std::int64_t from_ns,
     figures.illegal_transitions += chain.illegal_transitions;
   }
   return figures;
+}
+
+OrderFigures order_figures(std::span<const OrderRow> rows, std::int64_t from_ns,
+                           std::int64_t to_ns) {
+  return order_figures(std::span<const OrderChain>(order_chains(rows, to_ns)), from_ns, to_ns);
 }
 
 std::vector<Figure> OrderFigures::figures() const {

@@ -94,7 +94,12 @@ struct OrderFigures {
   std::vector<Figure> figures() const;
 };
 
+// As known at `to`.
 OrderFigures order_figures(std::span<const OrderRow> rows, std::int64_t from_ns,
+                           std::int64_t to_ns);
+// As known by those who judged the chains, which may be later than `to`: a chain whose order was
+// replaced before `to` and whose next order came after it has not ended before `to`.
+OrderFigures order_figures(std::span<const OrderChain> chains, std::int64_t from_ns,
                            std::int64_t to_ns);
 
 }  // namespace ddt::model
