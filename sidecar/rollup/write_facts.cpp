@@ -1,5 +1,10 @@
 #include "sidecar/rollup/write_facts.hpp"
 
+#include <algorithm>
+#include <map>
+#include <string>
+#include <tuple>
+
 #include "shm/base/clock.hpp"
 #include "sidecar/model/json.hpp"
 #include "sidecar/model/time.hpp"
@@ -145,6 +150,8 @@ constexpr std::string_view kOrderTail =
     "VALUES(metadata))";
 constexpr std::size_t kOrderColumns = 19;
 
+using OrderStatusKey = std::tuple<std::int32_t, std::string, std::string>;
+
 // A bot may not know an order's id: such a Record is an order of its own.
 std::string order_key(const Fact& fact, const model::OrderEvent& order) {
   if (!order.order_id.empty()) return order.order_id;
@@ -156,8 +163,55 @@ sql::Value latency_value(std::int64_t latency_ns) {
                                       : sql::Value{decimal_string(latency_ns, 6)};
 }
 
+// A status seen again may still tell its row something: an earlier time, more that is filled, what was
+// NULL. Then the hour in which the row lay is stale, which need not be the Record's own.
+bool tells_more(const model::OrderEvent& order, const sql::Row& row, std::int64_t row_time_ns) {
+  const auto is_first = [&row](std::size_t column, bool is_said) {
+    return is_said && row.is_null(column);
+  };
+  const auto filled_e8 = row.is_null(4) ? kNullE8 : e8_from_string(row.text(4)).value_or(kNullE8);
+  return model::floor_to_us(order.origin.event_time_ns) < row_time_ns ||
+         order.filled_quantity_e8 > filled_e8 || is_first(5, !is_null(order.quantity_e8)) ||
+         is_first(6, !is_null(order.limit_price_e8)) ||
+         is_first(7, !is_null(order.filled_price_e8)) ||
+         is_first(8, !order.parent_order_id.empty()) || is_first(9, !order.order_type.empty()) ||
+         is_first(10, !order.side.empty()) || is_first(11, !order.signal_id.empty()) ||
+         is_first(12, order.api_latency_ns != model::kNoTime);
+}
+
+Status mark_told_hours(sql::Connection& mysql,
+                       const std::multimap<OrderStatusKey, const model::OrderEvent*>& orders,
+                       DirtyHours& dirty) {
+  RowSet keys{.columns = 3, .values = {}};
+  for (auto at = orders.begin(); at != orders.end(); at = orders.upper_bound(at->first)) {
+    const auto& [profile_id, order_id, status] = at->first;
+    push(keys.values, {value_of_id(profile_id), order_id, status});
+  }
+  const auto rows = select_rows(
+      mysql,
+      "SELECT profile_id, order_id, status, event_time, filled_quantity, quantity, limit_price, "
+      "filled_price, parent_order_id, order_type, side, signal_id, api_latency_ms FROM dd_orders "
+      "WHERE (profile_id, order_id, status) IN",
+      keys, "");
+  if (!rows) return rows.error();
+  for (const sql::Row& row : *rows) {
+    const auto profile_id = static_cast<std::int32_t>(row.integer(0));
+    const auto time_ns = model::parse_mysql_datetime(row.text(3));
+    if (!time_ns) continue;
+    const auto [first, last] = orders.equal_range(
+        OrderStatusKey(profile_id, std::string(row.text(1)), std::string(row.text(2))));
+    if (std::none_of(first, last,
+                     [&](const auto& order) { return tells_more(*order.second, row, *time_ns); }))
+      continue;
+    mark(dirty, profile_id, "order", *time_ns);
+    mark(dirty, profile_id, "breakout", *time_ns);
+  }
+  return Done{};
+}
+
 Status write_orders(sql::Connection& mysql, std::span<const Fact> facts, DirtyHours& dirty) {
   RowSet rows{.columns = kOrderColumns, .values = {}};
+  std::multimap<OrderStatusKey, const model::OrderEvent*> orders;
   for (const Fact& fact : facts) {
     const auto* order = std::get_if<model::OrderEvent>(fact.event);
     if (order == nullptr) continue;
@@ -170,7 +224,12 @@ Status write_orders(sql::Connection& mysql, std::span<const Fact> facts, DirtyHo
           latency_value(order->api_latency_ns)});
     push_identity(rows.values, fact, order->origin);
     mark(dirty, order->origin.profile_id, "order", order->origin.event_time_ns);
+    if (!order->signal_id.empty())  // its latency is a figure of the signals
+      mark(dirty, order->origin.profile_id, "breakout", order->origin.event_time_ns);
+    orders.emplace(OrderStatusKey(order->origin.profile_id, order_key(fact, *order), order->status),
+                   order);
   }
+  if (auto done = mark_told_hours(mysql, orders, dirty); !done) return done;
   return insert_rows(mysql, kOrderHead, rows, kOrderTail);
 }
 

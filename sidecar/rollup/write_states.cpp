@@ -308,6 +308,7 @@ Status write_samples(sql::Connection& mysql, std::span<const model::Block> block
       const std::string name = ("latency:" + minute.endpoint).substr(0, kStateNameBytesMax);
       latencies[{minute.profile_id, minute.script_name, name, hour}].merge(minute.summary);
       mark(dirty, minute.profile_id, "system", model::hour_start_ns(hour));
+      mark(dirty, minute.profile_id, "order", model::hour_start_ns(hour));
     }
     for (const model::MetricHour& hour : block.metric_hours) {
       const std::string name = ("metric:" + hour.name).substr(0, kStateNameBytesMax);
