@@ -246,6 +246,10 @@ Result<SegmentReader> SegmentReader::open(const std::string& directory, const st
   if (header->clock != ClockKind::tsc && header->clock != ClockKind::monotonic) {
     return Error{.message = path + ": unknown clock", .code = EINVAL};
   }
+  const auto id = segment_id_of(name);
+  if (!id || std::memcmp(id->data(), header->segment_id, id->size()) != 0) {
+    return Error{.message = path + ": its id is not its name's", .code = EINVAL};
+  }
   segment.lane_lines_ = header->lane_lines;
   segment.owner_pid_ = header->owner_pid;
   segment.profile_id_ = header->profile_id;
@@ -327,6 +331,20 @@ bool SegmentReader::calibrate(std::uint64_t ticks, std::int64_t wall, std::uint6
   header()->calibration_count.store(static_cast<std::uint32_t>(pairs_.size()),
                                     std::memory_order_release);
   return true;
+}
+
+std::optional<std::array<std::uint8_t, 16>> segment_id_of(std::string_view name) noexcept {
+  std::array<std::uint8_t, 16> id{};
+  if (!name.starts_with(kSegmentPrefix)) return std::nullopt;
+  name.remove_prefix(kSegmentPrefix.size());
+  if (name.size() != 2 * id.size()) return std::nullopt;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const char c = name[i];
+    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (digit < 0) return std::nullopt;
+    id[i / 2] = static_cast<std::uint8_t>(id[i / 2] * 16 + digit);
+  }
+  return id;
 }
 
 Result<std::vector<std::string>> segment_names(const std::string& directory) {

@@ -14,6 +14,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -128,6 +129,9 @@ class SegmentReader {
   std::vector<std::optional<std::string>> names_;
   std::vector<CalibrationPair> pairs_;  // our copy; the file's only feed a restarted sidecar
 };
+
+// The id in a Segment's name; nullopt where it is no such name. A header that says another id is refused.
+std::optional<std::array<std::uint8_t, 16>> segment_id_of(std::string_view name) noexcept;
 
 // Names of Segments ("seg-…") in a directory, and temporary files nobody holds (older than a
 // minute).

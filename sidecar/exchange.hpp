@@ -21,6 +21,7 @@
 
 #include "sidecar/model/block.hpp"
 #include "sidecar/redis/journal.hpp"
+#include "sidecar/rollup/positions.hpp"
 
 namespace ddt::sidecar {
 
@@ -48,8 +49,8 @@ struct FillAnswer {
 };
 
 struct Retirement {
-  model::SegmentId segment_id{};
   std::string segment_name;
+  CommittedLanes lanes;  // who they were; the first one at least, if none was ever claimed
 };
 
 // What the drain knows about a Lane, for the ledger and for people who look.

@@ -72,6 +72,7 @@ SidecarConfig config_from(const model::Settings& settings) {
   config.append.live_prefix = settings.text("redis.live_prefix");
   config.rollup.redis = config.append.redis;
   config.rollup.sidecar_id = sidecar_id;
+  config.rollup.directory = config.drain.directory;
   config.rollup.journal_keep_ms = settings.integer("sidecar.journal_keep_s") * 1'000;
   sql::ConnectOptions& mysql = config.rollup.mysql;
   mysql.host = settings.text("mysql.host");

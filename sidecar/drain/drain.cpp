@@ -38,7 +38,8 @@ model::LaneCounts counts_of(const LaneControl& control) {
 // Everything that `now` says is already said by `said`.
 bool covers(const model::LaneCounts& said, const model::LaneCounts& now) {
   return said.dropped_samples >= now.dropped_samples && said.dropped_states >= now.dropped_states &&
-         said.dropped_facts >= now.dropped_facts && said.refused >= now.refused && said.produced >= now.produced;
+         said.dropped_facts >= now.dropped_facts && said.refused >= now.refused &&
+         said.produced >= now.produced;
 }
 
 bool same(const model::LaneCounts& a, const model::LaneCounts& b) {
@@ -65,7 +66,8 @@ struct Drain::Lane {
   // Nothing of this Lane is left outside MySQL.
   bool is_settled() const {
     if (!quarantine_reason.empty()) return covers(counts_committed, counts_sent);
-    return builder.is_empty() && committed >= reader.next() && covers(counts_committed, counts_of_control());
+    return builder.is_empty() && committed >= reader.next() &&
+           covers(counts_committed, counts_of_control());
   }
   model::LaneCounts counts_of_control() const {
     model::LaneCounts counts = counts_of(*control);
@@ -316,8 +318,11 @@ void Drain::release(Lane& lane, std::int64_t) {
 }
 
 FillAnswer Drain::answer(const FillRequest& request) {
-  FillAnswer answer{.lane = request.lane, .from = request.from, .lost_to = request.to,
-                    .lost_records = 0, .block = std::nullopt};
+  FillAnswer answer{.lane = request.lane,
+                    .from = request.from,
+                    .lost_to = request.to,
+                    .lost_records = 0,
+                    .block = std::nullopt};
   Lane* lane = find(request.lane);
   if (lane == nullptr) {
     answer.lost_to = request.from;
@@ -380,8 +385,16 @@ void Drain::retire_if_done(Segment& segment) {
     if (!lane->is_settled()) return;
   }
   segment.retirement_asked = true;
-  Retirement retirement{.segment_id = {}, .segment_name = segment.reader.name()};
-  std::memcpy(retirement.segment_id.data(), segment.reader.id(), retirement.segment_id.size());
+  Retirement retirement{.segment_name = segment.reader.name(), .lanes = {}};
+  const auto lanes = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(segment.lanes.size()));
+  for (std::uint32_t lane = 0; lane < lanes; ++lane) {
+    const model::Block header = segment.header(lane);
+    retirement.lanes[header.lane] = {.segment_name = header.segment_name,
+                                     .script_name = header.script_name,
+                                     .owner_uid = header.owner_uid,
+                                     .profile_id = header.profile_id,
+                                     .counts = {}};
+  }
   exchange_.retirements.put(std::move(retirement));
   exchange_.rollup_bell.ring();
 }

@@ -111,8 +111,4 @@ void Judge::count_rejected(const model::Block& block, std::uint64_t samples_and_
   lane.rejected += block.samples + block.states;
 }
 
-void Judge::forget(const model::SegmentId& segment_id) {
-  std::erase_if(lanes_, [&](const auto& entry) { return entry.first.segment_id == segment_id; });
-}
-
 }  // namespace ddt::sidecar

@@ -50,7 +50,7 @@ class Judge {
   const CommittedLane& lane(const model::LaneName& name) { return lanes_[name]; }
   const CommittedLanes& lanes() const noexcept { return lanes_; }
   bool has_waiting() const noexcept { return !waiting_.empty(); }
-  void forget(const model::SegmentId& segment_id);
+  void forget(const model::LaneName& name) { lanes_.erase(name); }
 
  private:
   void apply(model::Block block, Judged& out);

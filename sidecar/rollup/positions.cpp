@@ -68,12 +68,13 @@ void CommittedLane::raise_counts(const model::LaneCounts& seen) noexcept {
   raise(counts.produced, seen.produced);
 }
 
-Result<CommittedLanes> read_positions(sql::Connection& mysql, const std::string& sidecar_id) {
-  const sql::Value id = sidecar_id;
-  const auto rows =
-      mysql.query(std::string("SELECT ") + kColumns +
-                      " FROM dd_lane_positions WHERE sidecar_id = ? AND retired_at IS NULL",
-                  std::span(&id, 1));
+Result<CommittedLanes> read_positions(sql::Connection& mysql,
+                                      std::span<const model::SegmentId> segments) {
+  RowSet keys{.columns = 1, .values = {}};
+  for (const model::SegmentId& segment : segments) keys.values.push_back(value_of_bytes(segment));
+  const auto rows = select_rows(
+      mysql, std::string("SELECT ") + kColumns + " FROM dd_lane_positions WHERE segment_id IN",
+      keys, "");
   if (!rows) return rows.error();
   return lanes_of(*rows);
 }
@@ -133,13 +134,35 @@ Status write_positions(sql::Connection& mysql, const std::string& sidecar_id,
       "produced = GREATEST(produced, VALUES(produced))");
 }
 
-Status mark_retired(sql::Connection& mysql, const model::SegmentId& segment_id) {
-  const sql::Value id = value_of_bytes(segment_id);
-  const auto done = mysql.execute(
-      "UPDATE dd_lane_positions SET retired_at = UTC_TIMESTAMP(6) WHERE segment_id = ? AND "
-      "retired_at IS NULL",
-      std::span(&id, 1));
-  if (!done) return done.error();
+Status mark_retired(sql::Connection& mysql, const std::string& sidecar_id,
+                    const CommittedLanes& lanes) {
+  RowSet rows{.columns = 7, .values = {}};
+  RowSet keys{.columns = 2, .values = {}};
+  for (const auto& [name, lane] : lanes) {
+    const std::initializer_list<sql::Value> row{value_of_bytes(name.segment_id),
+                                                value_of_count(name.lane),
+                                                sidecar_id,
+                                                lane.segment_name,
+                                                lane.script_name,
+                                                value_of_count(lane.owner_uid),
+                                                value_of_id(lane.profile_id)};
+    rows.values.insert(rows.values.end(), row.begin(), row.end());
+    keys.values.push_back(value_of_bytes(name.segment_id));
+    keys.values.push_back(value_of_count(name.lane));
+  }
+  if (auto made = insert_rows(mysql,
+                              "INSERT INTO dd_lane_positions (segment_id, lane, sidecar_id, "
+                              "segment_name, script_name, owner_uid, profile_id) VALUES ",
+                              rows, " ON DUPLICATE KEY UPDATE lane = VALUES(lane)");
+      !made) {
+    return made;
+  }
+  const auto marked =
+      mysql.execute(sql::multi_row("UPDATE dd_lane_positions SET retired_at = UTC_TIMESTAMP(6) "
+                                   "WHERE retired_at IS NULL AND (segment_id, lane) IN (",
+                                   keys.columns, keys.rows(), ")"),
+                    keys.values);
+  if (!marked) return marked.error();
   return Done{};
 }
 

@@ -31,8 +31,9 @@ struct CommittedLane {
 
 using CommittedLanes = std::map<model::LaneName, CommittedLane>;
 
-// Lanes of this sidecar that are not retired.
-Result<CommittedLanes> read_positions(sql::Connection& mysql, const std::string& sidecar_id);
+// All Lanes of these Segments, retired ones too: a file may outlive its tombstone's mark by a crash.
+Result<CommittedLanes> read_positions(sql::Connection& mysql,
+                                      std::span<const model::SegmentId> segments);
 
 // The rows of these Lanes, retired ones too; Lanes without a row are left out. Locked: what they say is what
 // holds until the transaction ends.
@@ -43,7 +44,10 @@ Result<CommittedLanes> lock_positions(sql::Connection& mysql,
 
 Status write_positions(sql::Connection& mysql, const std::string& sidecar_id,
                        const CommittedLanes& lanes);
-Status mark_retired(sql::Connection& mysql, const model::SegmentId& segment_id);
+
+// Marks the tombstones of a Segment's Lanes; a Lane that never said anything gets its row now.
+Status mark_retired(sql::Connection& mysql, const std::string& sidecar_id,
+                    const CommittedLanes& lanes);
 
 struct RejectedRecord {
   model::LaneName lane;

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "shm/base/clock.hpp"
+#include "shm/segment.hpp"
 #include "sidecar/model/codec.hpp"
 #include "sidecar/rollup/write_facts.hpp"
 #include "sidecar/rollup/write_states.hpp"
@@ -38,7 +39,13 @@ Status Rollup::connect_mysql() {
   mysql_.reset();
   auto mysql = sql::Connection::connect(config_.mysql);
   if (!mysql) return mysql.error();
-  auto lanes = read_positions(*mysql, config_.sidecar_id);
+  std::vector<model::SegmentId> segments;
+  if (const auto names = segment_names(config_.directory)) {
+    for (const std::string& name : *names) {
+      if (const auto id = segment_id_of(name)) segments.push_back(*id);
+    }
+  }
+  auto lanes = read_positions(*mysql, segments);
   if (!lanes) return lanes.error();
   mysql_.emplace(std::move(*mysql));
   committed_.clear();
@@ -310,16 +317,17 @@ void Rollup::told_the_others(const Judged& judged) {
 Status Rollup::retire() {
   if (retirements_.empty() || judge_.has_waiting()) return Done{};
   for (const Retirement& retirement : retirements_) {
-    if (auto marked = mark_retired(*mysql_, retirement.segment_id); !marked) return marked;
+    if (auto marked = mark_retired(*mysql_, config_.sidecar_id, retirement.lanes); !marked) {
+      return marked;
+    }
   }
   for (Retirement& retirement : std::exchange(retirements_, {})) {
-    for (const auto& [name, lane] : judge_.lanes()) {
-      if (name.segment_id != retirement.segment_id) continue;
+    for (const auto& [name, lane] : retirement.lanes) {
       exchange_.forgotten.put(name);
       committed_.erase(name);
       acknowledged_.erase(name);
+      judge_.forget(name);
     }
-    judge_.forget(retirement.segment_id);
     exchange_.retired.put(std::move(retirement));
   }
   return Done{};

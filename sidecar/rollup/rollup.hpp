@@ -28,6 +28,7 @@ struct RollupConfig {
   redis::ConnectOptions redis;
   sql::ConnectOptions mysql;
   std::string sidecar_id;
+  std::string directory;  // whose Segments' positions are read at the start
   std::int64_t journal_keep_ms =
       600'000;  // a database that forgets its last seconds is healed from it
   std::uint64_t journal_keep_bytes = 256U << 20;

@@ -17,9 +17,9 @@ import harness
 from harness import Failed, Stack, wait_until
 
 KILLS = int(os.environ.get("DDT_E2E_KILLS", "20"))
-PROFILES = int(os.environ.get("DDT_E2E_PROFILES", "4"))
+PROFILES = int(os.environ.get("DDT_E2E_PROFILES", "16"))
 PROGRESS_TIMEOUT_S = 60
-BOTS_RUN_S = 0.012   # of each slice
+BOTS_RUN_S = 0.003   # of each slice: twenty kills must find bots that still have something to say
 AT_WORK_S_MAX = 0.5  # how long a sidecar works before it is killed, beyond the first sign of progress
 
 
