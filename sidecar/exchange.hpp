@@ -53,6 +53,13 @@ struct Retirement {
   CommittedLanes lanes;  // who they were; the first one at least, if none was ever claimed
 };
 
+// A script whose Segment is retired: offline, unless somebody speaks for it later.
+struct Ended {
+  std::int32_t profile_id = 0;
+  std::string script_name, segment_name;
+  std::int64_t last_seen_ns = 0;  // event time of its last Record
+};
+
 // What the drain knows about a Lane, for the ledger and for people who look.
 struct LaneView {
   model::LaneName lane;
@@ -124,6 +131,7 @@ struct Exchange {
   Mailbox<FillAnswer> fill_answers;
   Mailbox<Retirement> retirements;
   Mailbox<Retirement> retired;
+  Mailbox<Ended> ended;  // for the append
   Doorbell rollup_bell;  // a Lane is a quarter full, or something waits for the rollup
 
   // CLOCK_MONOTONIC of the last time MySQL was known to hold everything it was given.

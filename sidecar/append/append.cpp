@@ -57,7 +57,9 @@ void Append::settle_pending(const redis::Positions& positions) {
 }
 
 std::size_t Append::work(std::int64_t now_ns) {
+  for (Ended& ended : exchange_.ended.take()) ended_.push_back(std::move(ended));
   if (!pending_) pending_ = batches_.pop();
+  if (!pending_ && !ended_.empty()) pending_.emplace();
   if (!pending_ || !backoff_.may_try(now_ns)) return 0;
   if (!writer_) {
     if (auto positions = connect(); !positions) {
@@ -77,6 +79,7 @@ std::size_t Append::work(std::int64_t now_ns) {
   const std::size_t blocks = pending_->blocks.size();
   batches_.done(*pending_);
   pending_.reset();
+  ended_.clear();
   return blocks;
 }
 
@@ -97,18 +100,25 @@ Status Append::append_pending(std::int64_t now_ns) {
       return done.error();
     }
   }
-  if (pending_->blocks.empty()) return Done{};
+  if (pending_->blocks.empty() && ended_.empty()) return Done{};
   redis::LivePart live;
   if (may_write_live(now_ns)) {
     if (auto loaded = live_->load(writer_->client(), pending_->blocks, wall_ns()); !loaded)
       return loaded.error();
     live = live_->part(pending_->blocks, wall_ns());
+    for (const Ended& ended : ended_) {
+      live.commands.push_back(redis::offline_command(live_->keys(), ended.profile_id,
+                                                     ended.script_name, ended.segment_name,
+                                                     ended.last_seen_ns));
+    }
   } else {
     ++counters_.live_skipped;
   }
   std::vector<LanePosition> positions;
   for (const model::Block& block : pending_->blocks) positions.push_back({block.lane, block.to});
-  auto appended = writer_->append(model::encode_entry(pending_->blocks), positions, live);
+  const std::string entry =
+      pending_->blocks.empty() ? std::string() : model::encode_entry(pending_->blocks);
+  auto appended = writer_->append(entry, positions, live);
   if (!appended) {
     live_->forget();
     return appended.error();

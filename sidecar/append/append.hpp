@@ -57,7 +57,7 @@ class Append {
   // Appends one batch if there is one. Returns Blocks appended.
   std::size_t work(std::int64_t now_ns);
 
-  bool has_pending() const noexcept { return pending_.has_value(); }
+  bool has_pending() const noexcept { return pending_.has_value() || !ended_.empty(); }
   const AppendCounters& counters() const noexcept { return counters_; }
 
  private:
@@ -72,6 +72,7 @@ class Append {
   std::optional<redis::JournalWriter> writer_;
   std::unique_ptr<redis::LiveValues> live_;
   std::optional<Batch> pending_;
+  std::vector<Ended> ended_;  // scripts to be shown as offline
   Backoff backoff_;
   AppendCounters counters_;
   std::int64_t next_memory_check_ns_ = 0;

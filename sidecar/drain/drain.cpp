@@ -83,6 +83,7 @@ struct Drain::Segment {
   bool owner_is_gone = false;
   bool is_drained = false;  // once more to the end, after the owner was seen gone
   bool retirement_asked = false;
+  std::int64_t last_event_ns = 0;
 
   model::Block header(std::uint32_t lane) {
     model::Block block;
@@ -250,6 +251,7 @@ void Drain::add_record(Segment& segment, Lane& lane, BlockBuilder& builder,
                        const RecordCopy& record) {
   auto decoded = decode(record, segment.reader, counters_.decode);
   if (auto* event = std::get_if<model::Event>(&decoded)) {
+    segment.last_event_ns = std::max(segment.last_event_ns, model::origin_of(*event).event_time_ns);
     builder.add(std::move(*event));
     return;
   }
@@ -301,7 +303,14 @@ void Drain::take_mail(std::int64_t now_ns) {
   for (const Retirement& retirement : exchange_.retired.take()) {
     const auto found = segments_.find(retirement.segment_name);
     if (found == segments_.end()) continue;
-    for (const auto& lane : found->second->lanes) lanes_.erase(lane->name);
+    Segment& segment = *found->second;
+    for (const auto& lane : segment.lanes) lanes_.erase(lane->name);
+    if (segment.last_event_ns > 0) {
+      exchange_.ended.put({.profile_id = segment.reader.profile_id(),
+                           .script_name = segment.reader.script_name(),
+                           .segment_name = retirement.segment_name,
+                           .last_seen_ns = segment.last_event_ns});
+    }
     ::unlink((config_.directory + "/" + retirement.segment_name).c_str());
     spdlog::debug("drain: retired {}", retirement.segment_name);
     segments_.erase(found);

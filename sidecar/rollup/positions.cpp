@@ -166,6 +166,37 @@ Status mark_retired(sql::Connection& mysql, const std::string& sidecar_id,
   return Done{};
 }
 
+Status tidy_positions(sql::Connection& mysql, const std::string& sidecar_id,
+                      std::span<const model::SegmentId> present) {
+  const sql::Value id = sidecar_id;
+  const auto old = mysql.execute(
+      "DELETE FROM dd_lane_positions WHERE sidecar_id = ? AND retired_at < UTC_TIMESTAMP(6) - "
+      "INTERVAL 90 DAY",
+      std::span(&id, 1));
+  if (!old) return old.error();
+  const auto rows = mysql.query(
+      "SELECT DISTINCT segment_id FROM dd_lane_positions WHERE sidecar_id = ? AND retired_at IS "
+      "NULL "
+      "AND updated_at < UTC_TIMESTAMP(6) - INTERVAL 1 MINUTE",
+      std::span(&id, 1));
+  if (!rows) return rows.error();
+  for (const sql::Row& row : *rows) {
+    const std::string_view bytes = row.text(0);
+    const bool is_there = std::ranges::any_of(present, [&](const model::SegmentId& segment) {
+      return std::ranges::equal(segment, bytes, {}, {},
+                                [](char c) { return static_cast<std::uint8_t>(c); });
+    });
+    if (is_there) continue;
+    const sql::Value segment = std::string(bytes);
+    const auto marked = mysql.execute(
+        "UPDATE dd_lane_positions SET retired_at = UTC_TIMESTAMP(6) WHERE segment_id = ? AND "
+        "retired_at IS NULL",
+        std::span(&segment, 1));
+    if (!marked) return marked.error();
+  }
+  return Done{};
+}
+
 Status write_rejected(sql::Connection& mysql, std::span<const RejectedRecord> records) {
   constexpr std::size_t kReasonBytesMax = 200;
   constexpr std::size_t kPayloadBytesMax = 1U << 20;

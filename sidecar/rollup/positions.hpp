@@ -49,6 +49,11 @@ Status write_positions(sql::Connection& mysql, const std::string& sidecar_id,
 Status mark_retired(sql::Connection& mysql, const std::string& sidecar_id,
                     const CommittedLanes& lanes);
 
+// Segments that are not there any more (a reboot empties /dev/shm) get their tombstones; tombstones older
+// than 90 days go. Rows touched within the last minute are left alone: their Segment may be new.
+Status tidy_positions(sql::Connection& mysql, const std::string& sidecar_id,
+                      std::span<const model::SegmentId> present);
+
 struct RejectedRecord {
   model::LaneName lane;
   std::uint64_t position = 0;

@@ -16,6 +16,7 @@ namespace ddt::sidecar {
 namespace {
 
 constexpr std::int64_t kTrimIntervalNs = 5'000'000'000;
+constexpr std::int64_t kTidyIntervalNs = 600'000'000'000;
 constexpr std::int64_t kPingIntervalNs = 500'000'000;
 
 std::vector<model::LaneName> lanes_of(const Judged& judged) {
@@ -39,13 +40,7 @@ Status Rollup::connect_mysql() {
   mysql_.reset();
   auto mysql = sql::Connection::connect(config_.mysql);
   if (!mysql) return mysql.error();
-  std::vector<model::SegmentId> segments;
-  if (const auto names = segment_names(config_.directory)) {
-    for (const std::string& name : *names) {
-      if (const auto id = segment_id_of(name)) segments.push_back(*id);
-    }
-  }
-  auto lanes = read_positions(*mysql, segments);
+  auto lanes = read_positions(*mysql, segments_present());
   if (!lanes) return lanes.error();
   mysql_.emplace(std::move(*mysql));
   committed_.clear();
@@ -55,6 +50,16 @@ Status Rollup::connect_mysql() {
   read_entries_.clear();
   exchange_.mysql_committed_at_ns.store(monotonic_ns(), std::memory_order_relaxed);
   return Done{};
+}
+
+std::vector<model::SegmentId> Rollup::segments_present() const {
+  std::vector<model::SegmentId> segments;
+  if (const auto names = segment_names(config_.directory)) {
+    for (const std::string& name : *names) {
+      if (const auto id = segment_id_of(name)) segments.push_back(*id);
+    }
+  }
+  return segments;
 }
 
 bool Rollup::connect_all(std::int64_t now_ns) {
@@ -138,7 +143,11 @@ std::size_t Rollup::work(std::int64_t now_ns) {
       trim_plan_.committed(id, bytes, wall_ns() / 1'000'000);
     read_entries_.clear();
   }
-  if (auto retired = retire(); !retired) begin_again(now_ns, retired.error());
+  if (auto retired = retire(); !retired) {
+    begin_again(now_ns, retired.error());
+    return judged.blocks.size();
+  }
+  if (auto tidied = tidy(now_ns); !tidied) begin_again(now_ns, tidied.error());
   trim(now_ns);
   return judged.blocks.size();
 }
@@ -331,6 +340,12 @@ Status Rollup::retire() {
     exchange_.retired.put(std::move(retirement));
   }
   return Done{};
+}
+
+Status Rollup::tidy(std::int64_t now_ns) {
+  if (!at_end_ || now_ns < next_tidy_ns_) return Done{};
+  next_tidy_ns_ = now_ns + kTidyIntervalNs;
+  return tidy_positions(*mysql_, config_.sidecar_id, segments_present());
 }
 
 double Rollup::lag_s(std::int64_t wall_now_ns) const noexcept {

@@ -75,6 +75,8 @@ class Rollup {
   void told_the_others(const Judged& judged);
   Status retire();
   void trim(std::int64_t now_ns);
+  Status tidy(std::int64_t now_ns);
+  std::vector<model::SegmentId> segments_present() const;
   void check_mysql_alive(std::int64_t now_ns);
 
   const RollupConfig config_;
@@ -93,7 +95,7 @@ class Rollup {
   bool at_end_ = false, row_by_row_ = false;
   Backoff backoff_;
   RollupCounters counters_;
-  std::int64_t next_trim_ns_ = 0, next_ping_ns_ = 0;
+  std::int64_t next_trim_ns_ = 0, next_tidy_ns_ = 0, next_ping_ns_ = 0;
 };
 
 }  // namespace ddt::sidecar

@@ -427,6 +427,6 @@ def segment_of(pid, telemetry_dir):
     """The Segment file that a bot process has mapped, or None."""
     with contextlib.suppress(OSError):
         for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
-            if str(telemetry_dir) in line and "(deleted)" not in line:
+            if f"{telemetry_dir}/seg-" in line and "(deleted)" not in line:
                 return pathlib.Path(line.split(None, 5)[5]).name
     return None
