@@ -19,6 +19,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kIdleNap{1};     // an idle Lane is looked at this often
 constexpr milliseconds kAppendNap{20};  // at most; the drain rings
+constexpr milliseconds kFiguresNap{20};
 constexpr std::int64_t kStatusIntervalNs = 1'000'000'000;
 constexpr std::int64_t kStoreRetryMs = 500;
 
@@ -47,7 +48,8 @@ Sidecar::Sidecar(SidecarConfig config)
       lock_(lock_directory(config_.drain.directory)),
       batches_(config_.queue_bytes_max),
       append_(config_.append, batches_, exchange_),
-      rollup_(config_.rollup, exchange_) {
+      rollup_(config_.rollup, exchange_),
+      figures_({.mysql = config_.rollup.mysql, .interval_ms = config_.figures_interval_ms}) {
   raise_file_limit();
 }
 
@@ -117,6 +119,7 @@ void Sidecar::start_threads() {
     starts[lane].committed_published = committed.published();
   }
   drain_ = std::make_unique<Drain>(config_.drain, std::move(starts), batches_, exchange_);
+  figures_thread_ = std::thread([this] { figures_loop(); });
   rollup_thread_ = std::thread([this] { rollup_loop(); });
   append_thread_ = std::thread([this] { append_loop(); });
   drain_thread_ = std::thread([this] { drain_loop(); });
@@ -133,6 +136,8 @@ bool Sidecar::stop_threads() {
   rollup_stops_ = true;
   exchange_.rollup_bell.ring();
   rollup_thread_.join();
+  figures_stops_ = true;
+  figures_thread_.join();
   const bool all_stored = drained_ && appended_ && rolled_up_;
   if (!all_stored)
     spdlog::warn("stopped before everything was in MySQL: Lanes and journal hold the rest");
@@ -198,6 +203,22 @@ void Sidecar::rollup_loop() {
   write_status(true);
 }
 
+void Sidecar::figures_loop() {
+  std::int64_t deadline = 0;
+  while (true) {
+    const std::int64_t now = monotonic_ns();
+    if (figures_stops_ && deadline == 0) {
+      deadline = now + (rolled_up_ ? config_.shutdown_ms * 1'000'000 : 1);  // else MySQL is away
+      figures_.hurry();
+    }
+    const std::size_t windows = figures_.work(now, wall_ns());
+    if (figures_stops_ && (figures_.is_settled() || now >= deadline)) break;
+    if (windows == 0) std::this_thread::sleep_for(kFiguresNap);
+  }
+  // What is stale stays so in MySQL: the next start computes it.
+  if (!figures_.is_settled()) spdlog::warn("stopped before all figures were computed");
+}
+
 void Sidecar::write_status(bool) {
   redis::JournalReader* journal = rollup_.journal();
   sql::Connection* mysql = rollup_.mysql();
@@ -228,6 +249,7 @@ void Sidecar::write_status(bool) {
   report.transactions = rollup_.counters().transactions;
   report.retries = rollup_.counters().retries;
   report.fills = rollup_.counters().fills;
+  report.stale_windows = figures_.stale_windows();
   const redis::SidecarKeys keys(config_.rollup.sidecar_id);
   if (auto written = journal->client().run(
           {"SET", keys.status, to_json(report), "EX", std::to_string(redis::kStatusTtlS)});

@@ -1,5 +1,5 @@
-// sidecar/sidecar.hpp — the sidecar's threads: drain → append → rollup, started last to first, stopped first
-// to last.
+// sidecar/sidecar.hpp — the sidecar's threads: drain → append → rollup → figures, started last to first,
+// stopped first to last.
 #pragma once
 
 #include <atomic>
@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "shm/file.hpp"
+#include "sidecar/figures/figures.hpp"
 #include "sidecar/settings.hpp"
 
 namespace ddt::sidecar {
@@ -33,6 +34,7 @@ class Sidecar {
   void drain_loop();
   void append_loop();
   void rollup_loop();
+  void figures_loop();
   void write_status(bool is_last);
   void lower_timer_slack() const;
 
@@ -42,16 +44,18 @@ class Sidecar {
   BatchQueue batches_;
   Append append_;
   Rollup rollup_;
+  Figures figures_;
   std::unique_ptr<Drain> drain_;
   redis::Positions acknowledged_;
   std::uint32_t schema_version_ = 0;
   Doorbell append_bell_;
   std::atomic<bool> drain_stops_{false}, append_stops_{false}, rollup_stops_{false};
+  std::atomic<bool> figures_stops_{false};
   std::atomic<bool> drained_{false}, appended_{false}, rolled_up_{false};
   std::atomic<bool> durability_is_redis_{false};
   std::atomic<std::uint64_t> records_{0}, entries_{0};
   std::atomic<std::int64_t> append_waits_since_ns_{0};
-  std::thread drain_thread_, append_thread_, rollup_thread_;
+  std::thread drain_thread_, append_thread_, rollup_thread_, figures_thread_;
 };
 
 }  // namespace ddt::sidecar

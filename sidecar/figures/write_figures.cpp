@@ -47,7 +47,7 @@ sql::Value status_value(const FigureRow& row) {
 // Splits by exit_reason of an earlier revision: nothing of them is left.
 Status clear_vanished(sql::Connection& mysql, const StaleWindow& window) {
   const WindowKey& key = window.key;
-  if (key.metric_type != "equity" || window.figures_revision == 0) return Done{};
+  if (key.metric_type != "equity" || window.revision == 0) return Done{};
   const std::vector<sql::Value> params{value_of_count(window.revision), value_of_id(key.profile_id),
                                        std::string(model::name_of(key.window.type)),
                                        value_of_time(key.window.start_ns),
