@@ -384,7 +384,7 @@ class Stack:
         return done.stdout.strip()
 
     def wait_until_windows_are_written(self, timeout_s=STORED_TIMEOUT_S):
-        wait_until(lambda: self.sql_number("SELECT COUNT(*) FROM dd_window_state WHERE dirty<>0 OR "
+        wait_until(lambda: self.sql_number("SELECT COUNT(*) FROM dd_window_state WHERE dirty IN (1,2) OR "
                                            "(script_name='' AND name='' AND figures_revision<>revision);") == 0,
                    timeout_s, "figures of all Windows written", poll_s=0.25)
 
