@@ -229,6 +229,20 @@ TEST_F(Segment, IsRefusedWithAnotherLayoutVersionThatIsNamed) {
   EXPECT_EQ(open().error().code, EPROTO);
 }
 
+TEST_F(Segment, IsRefusedWithAnIdThatIsNotItsNames) {
+  const SegmentWriter writer = create();
+  const auto id = segment_id_of(only_name());
+  ASSERT_TRUE(id);
+  scribble(offsetof(SegmentHeader, segment_id) + 15,
+           static_cast<std::uint8_t>(id->back() ^ std::uint8_t{1}));
+  expect_refused("id");
+  for (const char* name :
+       {"", "seg-", "seg-00", "tmp-00112233445566778899aabbccddeeff",
+        "seg-00112233445566778899aabbccddeefg", "seg-00112233445566778899AABBCCDDEEFF"}) {
+    EXPECT_FALSE(segment_id_of(name)) << name;
+  }
+}
+
 TEST_F(Segment, IsRefusedWithAnImpossibleSize) {
   const SegmentWriter writer = create();
   ASSERT_EQ(::truncate(writer.path().c_str(), kLanesOffset + 64), 0);
