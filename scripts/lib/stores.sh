@@ -27,7 +27,7 @@ sql() { mariadb --no-defaults --socket="$mariadb_socket" --user=root --batch --s
 make_mariadb_directory() {
   rm -rf "$data/mariadb.new"
   mariadb-install-db --no-defaults --auth-root-authentication-method=normal --skip-test-db \
-    --user="$(id -un)" --datadir="$data/mariadb.new" >"$data/log/mariadb-install.log" 2>&1 || {
+    --user="$(id -un)" --datadir="$data/mariadb.new" --tmpdir="$data" >"$data/log/mariadb-install.log" 2>&1 || {
     tail_of_log mariadb-install
     die "mariadb-install-db failed"
   }
@@ -40,7 +40,8 @@ start_mariadb() {
   server=$(PATH=$PATH:/usr/sbin command -v mariadbd) || die "mariadbd is not installed"
   # A relative socket path counts from its data directory.
   start_process mariadb "$server" --no-defaults --user="$(id -un)" --datadir="$data/mariadb" \
-    --socket=mariadb.sock --skip-networking --pid-file="$data/mariadb/mariadb.pid" --skip-name-resolve
+    --socket=mariadb.sock --skip-networking --pid-file="$data/mariadb/mariadb.pid" --tmpdir="$data" \
+    --skip-name-resolve
   # After a kill it recovers first.
   wait_until 300 mariadb sql 'SELECT 1' || { tail_of_log mariadb && die "MariaDB did not start"; }
   sql "CREATE DATABASE IF NOT EXISTS $database CHARACTER SET utf8mb4;

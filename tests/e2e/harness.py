@@ -241,7 +241,7 @@ class Stack:
     def install_mariadb(self):
         done = subprocess.run([
             "mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db",
-            f"--user={getpass.getuser()}", f"--datadir={self.root / 'mysql'}"],
+            f"--user={getpass.getuser()}", f"--datadir={self.root / 'mysql'}", f"--tmpdir={self.root}"],
             capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise Failed(f"mariadb-install-db: {done.stdout}{done.stderr}")
@@ -251,7 +251,7 @@ class Stack:
         self.mariadb = self._start("mariadb", [
             server, "--no-defaults", f"--user={getpass.getuser()}", f"--datadir={self.root / 'mysql'}",
             f"--socket={self.socket}", f"--port={self.mysql_port}", "--bind-address=127.0.0.1",
-            f"--pid-file={self.root / 'm.pid'}", "--skip-name-resolve", "--innodb-buffer-pool-size=64M"])
+            f"--pid-file={self.root / 'm.pid'}", f"--tmpdir={self.root}", "--skip-name-resolve", "--innodb-buffer-pool-size=64M"])
         wait_until(lambda: self.mariadb.must_run() and self._mariadb_answers(), READY_TIMEOUT_S,
                    lambda: f"MariaDB\n{self.mariadb.log_tail()}")
         compare.Mysql(database="mysql", socket=self.socket).query(

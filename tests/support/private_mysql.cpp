@@ -115,7 +115,8 @@ void PrivateMysql::install() {
   const pid_t pid = spawn(
       {program("mariadb-install-db"), "--no-defaults", "--auth-root-authentication-method=normal",
        "--skip-test-db", "--user=" + user_name(), "--datadir=" + (directory_ / "data").string(),
-       "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=16M"},
+       "--tmpdir=" + directory_.string(), "--innodb-log-file-size=8M",
+       "--innodb-buffer-pool-size=16M"},
       directory_ / "install.log");
   if (wait_for(pid) != 0)
     throw std::runtime_error("mariadb-install-db failed:\n" + content(directory_ / "install.log"));
