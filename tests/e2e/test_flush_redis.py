@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Stores that forget in mid-replay: Redis flushed, Redis restarted empty, MariaDB killed. No difference."""
 import os
+import random
+import signal
 import sys
 import time
 import unittest
@@ -9,38 +11,43 @@ import harness
 from harness import Stack, wait_until
 
 FLUSHES = int(os.environ.get("DDT_E2E_FLUSHES", "6"))
-PROFILES = int(os.environ.get("DDT_E2E_PROFILES", "4"))
+PROFILES = int(os.environ.get("DDT_E2E_PROFILES", "8"))
+BOTS_RUN_S = 0.02   # of each slice
+HELD_S_MAX = 1.3    # a rollup commits every second
 
 
 class ForgetfulStores(unittest.TestCase):
-    def replay_with(self, trouble, times, pause_s):
+    def replay_with(self, trouble, times):
         """Replays the SPY bars, makes trouble in the middle of it, and wants everything as it was said."""
+        dice = random.Random(os.environ.get("DDT_E2E_SEED", "1"))
         with Stack() as stack:
             replay = stack.start_replay(harness.bars("SPY_*.csv"), profiles=PROFILES)
-            wait_until(lambda: stack.oracle.exists() and stack.oracle.stat().st_size > 0, 30, "the first publish")
+            wait_until(lambda: stack.oracle.exists() and stack.oracle.stat().st_size > 0, 30, "the first publish",
+                       poll_s=0.001)
             made_in_time = 0
             for _ in range(times):
-                # Slices: the bots wait while the trouble is prepared, so that it comes in the middle.
-                replay.signal_group(harness.signal.SIGCONT)
-                time.sleep(pause_s)
-                replay.signal_group(harness.signal.SIGSTOP)
+                # The bots are held between troubles, so that the replay lasts; they publish during each.
+                replay.signal_group(signal.SIGSTOP)
+                time.sleep(dice.random() * HELD_S_MAX)  # before, while or after the sidecar commits
+                replay.signal_group(signal.SIGCONT)
+                time.sleep(BOTS_RUN_S)
                 lanes = stack.lanes()
                 made_in_time += replay.is_running() or not lanes or lanes["live_lanes"] > 0
                 trouble(stack)
-            replay.signal_group(harness.signal.SIGCONT)
+            replay.signal_group(signal.SIGCONT)
             self.assertEqual(made_in_time, times, "the replay was over before the last trouble")
             stack.wait_until_stored(replay)
             stack.assert_ledger_is_clean(self)
             print(f"{times} times: {stack.compare()}", file=sys.stderr)
 
     def test_flushall(self):
-        self.replay_with(lambda stack: stack.redis_command("FLUSHALL"), FLUSHES, 0.06)
+        self.replay_with(lambda stack: stack.redis_command("FLUSHALL"), FLUSHES)
 
     def test_redis_restarted_empty(self):
-        self.replay_with(lambda stack: stack.wipe_redis_and_restart(), 2, 0.1)
+        self.replay_with(lambda stack: stack.wipe_redis_and_restart(), 3)
 
     def test_mariadb_killed(self):
-        self.replay_with(lambda stack: stack.kill_mariadb_and_restart(away_s=1.0), 2, 0.1)
+        self.replay_with(lambda stack: stack.kill_mariadb_and_restart(away_s=0.5), 2)
 
 
 if __name__ == "__main__":
