@@ -20,6 +20,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kIdleNap{1};     // an idle Lane is looked at this often
 constexpr milliseconds kAppendNap{20};  // at most; the drain rings
 constexpr milliseconds kFiguresNap{20};
+constexpr milliseconds kFiguresBehindNap{500};  // both write to one MySQL: the facts go first
+constexpr double kBehindS = 1;
 constexpr std::int64_t kStatusIntervalNs = 1'000'000'000;
 constexpr std::int64_t kStoreRetryMs = 500;
 
@@ -191,6 +193,7 @@ void Sidecar::rollup_loop() {
   while (true) {
     const std::int64_t now = monotonic_ns();
     const std::size_t blocks = rollup_.work(now);
+    rollup_is_behind_ = rollup_.lag_s(wall_ns()) > kBehindS;
     if (now >= next_status_ns) {
       write_status(false);
       next_status_ns = now + kStatusIntervalNs;
@@ -214,6 +217,7 @@ void Sidecar::figures_loop() {
     const std::size_t windows = figures_.work(now, wall_ns());
     if (figures_stops_ && (figures_.is_settled() || now >= deadline)) break;
     if (windows == 0) std::this_thread::sleep_for(kFiguresNap);
+    if (rollup_is_behind_ && !figures_stops_) std::this_thread::sleep_for(kFiguresBehindNap);
   }
   // What is stale stays so in MySQL: the next start computes it.
   if (!figures_.is_settled()) spdlog::warn("stopped before all figures were computed");

@@ -31,7 +31,7 @@ struct FiguresConfig {
   sql::ConnectOptions mysql;
   std::int64_t interval_ms =
       2'000;                      // a Window that changes is quiet for so long, or has its patience
-  std::size_t windows_max = 128;  // of one transaction
+  std::size_t windows_max = 64;  // of one transaction
 };
 
 struct FiguresCounters {
