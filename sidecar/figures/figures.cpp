@@ -63,7 +63,7 @@ Status Figures::look(std::int64_t now_ns, std::int64_t wall_now_ns) {
   pace_.look(*stale, now_ns);
   due_ = pace_.due(now_ns, at_once_);
   stale_windows_ = pace_.stale_count();
-  is_settled_ = stale->empty();
+  is_settled_ = at_once_ ? due_.empty() : stale->empty();
   backoff_.succeeded();
   return Done{};
 }

@@ -30,7 +30,7 @@ namespace ddt::sidecar {
 struct FiguresConfig {
   sql::ConnectOptions mysql;
   std::int64_t interval_ms =
-      2'000;                      // a Window that changes is quiet for so long, or has its patience
+      2'000;                     // a Window that changes is quiet for so long, or has its patience
   std::size_t windows_max = 64;  // of one transaction
 };
 
@@ -49,7 +49,7 @@ class Figures {
 
   // From now on everything stale is due at once: for a clean end.
   void hurry() noexcept { at_once_ = true; }
-  // The last look found nothing stale.
+  // The last look found nothing stale; in a hurry: nothing that can be computed.
   bool is_settled() const noexcept { return is_settled_; }
   // Of the last look. Any thread.
   std::uint64_t stale_windows() const noexcept { return stale_windows_; }
