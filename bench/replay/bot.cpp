@@ -150,7 +150,8 @@ int run_bot(const Options& options, const Market& market) {
   listen_for_stop();
   const Telemetry telemetry({.profile_id = options.profile,
                              .script_name = name_of(options.script),
-                             .directory = options.directory});
+                             .directory = options.directory,
+                             .lane_lines = options.lane_lines});
   if (!telemetry.is_attached() || !telemetry.attach_thread())
     return fail(options, "telemetry is detached: " + telemetry.status_text());
   std::optional<OracleFile> oracle;

@@ -20,6 +20,8 @@ class Parser {
 
   Options parse() {
     while (at_ < arguments_.size()) parse_one(arguments_[at_++]);
+    if ((options_.lane_lines & (options_.lane_lines - 1)) != 0)
+      problems_.push_back("--lane-lines must be a power of two");
     if (options_.days && !options_.bars.empty())
       problems_.push_back("--days is for made bars and cannot stand beside --bars");
     if (options_.role == Role::bot && options_.profile == 0)
@@ -40,6 +42,8 @@ class Parser {
     if (name == "--dir") return text(name, options_.directory);
     if (name == "--seed") return integer(name, options_.seed, std::uint64_t{0}, ~std::uint64_t{0});
     if (name == "--days") return integer(name, options_.days.emplace(), 1, kDaysMax);
+    if (name == "--lane-lines")
+      return integer(name, options_.lane_lines, std::uint32_t{256}, kLaneLinesMax);
     if (name == "--role") return role(name);
     if (name == "--script") return script(name);
     if (name == "--profile") return integer(name, options_.profile, 1, kDetectorProfile);
@@ -136,6 +140,8 @@ std::vector<std::string> bot_arguments(const Options& options, std::int32_t prof
   if (!options.oracle.empty()) add("--oracle", options.oracle);
   if (!options.directory.empty()) add("--dir", options.directory);
   if (options.days) add("--days", std::to_string(*options.days));
+  if (options.lane_lines != kLaneLinesDefault)
+    add("--lane-lines", std::to_string(options.lane_lines));
   if (options.today) add("--today", std::to_string(*options.today));
   if (options.report_fd >= 0) add("--report-fd", std::to_string(options.report_fd));
   if (options.start_fd >= 0) add("--start-fd", std::to_string(options.start_fd));
@@ -160,6 +166,8 @@ const char* help_text() noexcept {
                    yesterday and the last happens now; with --once every day is published at once
   --skip-history   publish only the live day
   --oracle FILE    append one JSON line per Record published
+  --lane-lines N   size of each bot's Lane, a power of two from 256 (16384): small ones make bots wait for
+                   the commits
   --dir DIR        telemetry directory ($DDT_DIR, /dev/shm/ddt)
 
 Exit status: 0 all published, 1 a bot failed or a publish was refused, 2 wrong options or bars.

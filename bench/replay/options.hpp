@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ddt/telemetry.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ struct Options {
   std::string directory;  // "" = the Telemetry's default
   std::uint64_t seed = 1;
   std::optional<int> days;  // of made bars
+  std::uint32_t lane_lines = kLaneLinesDefault;
 
   // of a bot
   std::int32_t profile = 0;
