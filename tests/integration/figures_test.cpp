@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "sidecar/model/time.hpp"
@@ -326,6 +328,30 @@ TEST_F(FiguresTest, WhatChangesWhileItIsComputedStaysStaleAndTheOlderNeverReplac
   EXPECT_EQ(figure("equity", "closed_trade_pnl", "day", kDay), "11");
   compute_all();
   EXPECT_EQ(figure("equity", "closed_trade_pnl", "day", kDay), "18");
+  EXPECT_EQ(stale_count(), "0");
+}
+
+TEST_F(FiguresTest, SeveralHostsWorkOnTheSameWindowsWhileFactsArrive) {
+  constexpr int kTrades = 150;
+  std::atomic<bool> ends{false};
+  const auto host = [&] {
+    Figures figures(config());
+    std::int64_t now_ns = 0;
+    for (int idle = 0; idle < 50;) {
+      const bool is_last = ends;
+      const bool worked = figures.work(now_ns += 10'000'000, kLongAfter) > 0;
+      idle = worked || !is_last ? 0 : idle + 1;
+    }
+  };
+  std::thread first(host), second(host);
+  for (int i = 0; i < kTrades; ++i)
+    apply({trade(at("2026-03-19T12:00:00Z") + i * 3 * model::kNsPerMinute, 1)});
+  ends = true;
+  first.join();
+  second.join();
+  EXPECT_EQ(figure("equity", "closed_trade_pnl", "day", kDay), "150");
+  EXPECT_EQ(figure("equity", "closed_trade_pnl", "hour", kHour14), "20");
+  EXPECT_EQ(figure("breakout", "profitable_trades", "month", "2026-03-01 00:00:00"), "150");
   EXPECT_EQ(stale_count(), "0");
 }
 
