@@ -323,7 +323,21 @@ void Rollup::told_the_others(const Judged& judged) {
   exchange_.committed.put_all(std::move(values));
 }
 
+// A retired Lane is known until the drain no longer shows it: the ledger needs both sides of it.
+void Rollup::forget_retired() {
+  if (retired_.empty()) return;
+  std::set<model::LaneName> shown;
+  for (const LaneView& view : exchange_.views()) shown.insert(view.lane);
+  std::erase_if(retired_, [&](const model::LaneName& name) {
+    if (shown.contains(name)) return false;
+    committed_.erase(name);
+    judge_.forget(name);
+    return true;
+  });
+}
+
 Status Rollup::retire() {
+  forget_retired();
   if (retirements_.empty() || judge_.has_waiting()) return Done{};
   for (const Retirement& retirement : retirements_) {
     if (auto marked = mark_retired(*mysql_, config_.sidecar_id, retirement.lanes); !marked) {
@@ -333,9 +347,8 @@ Status Rollup::retire() {
   for (Retirement& retirement : std::exchange(retirements_, {})) {
     for (const auto& [name, lane] : retirement.lanes) {
       exchange_.forgotten.put(name);
-      committed_.erase(name);
       acknowledged_.erase(name);
-      judge_.forget(name);
+      retired_.insert(name);
     }
     exchange_.retired.put(std::move(retirement));
   }

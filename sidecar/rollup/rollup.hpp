@@ -12,6 +12,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -74,6 +75,7 @@ class Rollup {
   void begin_again(std::int64_t now_ns, const Error& error);
   void told_the_others(const Judged& judged);
   Status retire();
+  void forget_retired();
   void trim(std::int64_t now_ns);
   Status tidy(std::int64_t now_ns);
   std::vector<model::SegmentId> segments_present() const;
@@ -92,6 +94,7 @@ class Rollup {
       read_entries_;  // id, bytes: not yet wholly committed
   redis::TrimPlan trim_plan_;
   std::vector<Retirement> retirements_;
+  std::set<model::LaneName> retired_;  // marked, and perhaps still shown by the drain
   bool at_end_ = false, row_by_row_ = false;
   Backoff backoff_;
   RollupCounters counters_;
