@@ -18,7 +18,7 @@ import harness
 from harness import Failed, Stack, wait_until
 
 KILLS = int(os.environ.get("DDT_E2E_KILLS", "20"))
-PROFILES = int(os.environ.get("DDT_E2E_PROFILES", "4"))
+PROFILES = int(os.environ.get("DDT_E2E_PROFILES", "8"))
 LANE_LINES = 512
 PROGRESS_TIMEOUT_S = 60
 AT_WORK_S_MAX = 0.5  # how long a sidecar works before it is killed, beyond the first sign of progress
@@ -39,17 +39,19 @@ def published(stack):
 
 
 class HeldBots:
-    """The bots of a replay, stopped, to be let go one after the other."""
+    """The bots of a replay, stopped as they appear, to be let go one after the other."""
 
     def __init__(self, replay, count):
-        self.pids = wait_until(lambda: self.all_of(replay, count), 30, f"{count} bots", poll_s=0.001)
-        for pid in self.pids:
-            os.kill(pid, signal.SIGSTOP)
+        self.pids = []
+        wait_until(lambda: self.hold_new(replay) or len(self.pids) >= count or not replay.is_running(), 30,
+                   lambda: f"{count} bots, saw {len(self.pids)}", poll_s=0.0005)
 
-    @staticmethod
-    def all_of(replay, count):
-        pids = harness.descendants(replay.pid)
-        return pids if len(pids) == count else None
+    def hold_new(self, replay):
+        for pid in harness.descendants(replay.pid):
+            if pid not in self.pids:
+                self.pids.append(pid)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
 
     def let_go(self, count):
         """As many as make `count` in all."""
