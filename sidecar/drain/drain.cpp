@@ -217,6 +217,8 @@ void Drain::find_new_lanes(Segment& segment) {
     lane->acknowledged = start.acknowledged;
     lane->committed = start.committed;
     lane->published = start.committed_published;
+    // What our predecessor saw committed and did not live to give back: the bot may be waiting for it.
+    release(*lane);
     lanes_[lane->name] = lane.get();
     segment.lanes.push_back(std::move(lane));
   }
@@ -291,10 +293,10 @@ void Drain::take_mail(std::int64_t now_ns) {
     if (lane == nullptr) continue;
     lane->committed = std::max(lane->committed, commit.position);
     lane->counts_committed = commit.counts;
-    release(*lane, now_ns);
+    release(*lane);
   }
   if (redis_durability_) {
-    for (auto& [name, lane] : lanes_) release(*lane, now_ns);
+    for (auto& [name, lane] : lanes_) release(*lane);
   }
   for (const FillRequest& request : exchange_.fill_requests.take()) {
     exchange_.fill_answers.put(answer(request));
@@ -317,7 +319,7 @@ void Drain::take_mail(std::int64_t now_ns) {
   }
 }
 
-void Drain::release(Lane& lane, std::int64_t) {
+void Drain::release(Lane& lane) {
   std::uint64_t position = lane.committed;
   const std::uint64_t released = lane.reader.released();
   const bool fills_up = lane.reader.next() - released >= lane.reader.line_count() / 4;

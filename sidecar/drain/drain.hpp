@@ -67,7 +67,7 @@ class Drain {
   void quarantine(Lane& lane, std::string reason);
   void calibrate_all(bool is_first, Segment* only);
   void take_mail(std::int64_t now_ns);
-  void release(Lane& lane, std::int64_t now_ns);
+  void release(Lane& lane);
   FillAnswer answer(const FillRequest& request);
   void check_owners();
   void retire_if_done(Segment& segment);
