@@ -75,7 +75,7 @@ class KillBot(unittest.TestCase):
         deadline = time.monotonic() + 60
         while len(killed) < BOT_KILLS and replay.is_running() and time.monotonic() < deadline:
             mapped = [(pid, harness.segment_of(pid, stack.telemetry_dir)) for pid in harness.descendants(replay.pid)]
-            mapped = [(pid, segment) for pid, segment in mapped if segment]
+            mapped = [(pid, segment) for pid, segment in mapped if segment and segment not in killed]
             if not mapped:
                 time.sleep(0.002)
                 continue
