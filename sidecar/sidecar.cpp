@@ -195,7 +195,7 @@ void Sidecar::rollup_loop() {
     const std::size_t blocks = rollup_.work(now);
     rollup_is_behind_ = rollup_.lag_s(wall_ns()) > kBehindS;
     if (now >= next_status_ns) {
-      write_status(false);
+      write_status();
       next_status_ns = now + kStatusIntervalNs;
     }
     if (rollup_stops_ && deadline == 0) deadline = now + config_.shutdown_ms * 1'000'000;
@@ -203,7 +203,7 @@ void Sidecar::rollup_loop() {
     if (blocks == 0) exchange_.rollup_bell.wait_for(milliseconds(config_.rollup_interval_ms));
   }
   rolled_up_ = rollup_.is_settled();
-  write_status(true);
+  write_status();
 }
 
 void Sidecar::figures_loop() {
@@ -223,7 +223,7 @@ void Sidecar::figures_loop() {
   if (!figures_.is_settled()) spdlog::warn("stopped before all figures were computed");
 }
 
-void Sidecar::write_status(bool) {
+void Sidecar::write_status() {
   redis::JournalReader* journal = rollup_.journal();
   sql::Connection* mysql = rollup_.mysql();
   if (journal == nullptr || !journal->is_open() || mysql == nullptr || !mysql->is_open()) return;

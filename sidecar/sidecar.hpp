@@ -35,7 +35,7 @@ class Sidecar {
   void append_loop();
   void rollup_loop();
   void figures_loop();
-  void write_status(bool is_last);
+  void write_status();
   void lower_timer_slack() const;
 
   SidecarConfig config_;
