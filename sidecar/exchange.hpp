@@ -72,9 +72,13 @@ struct LaneView {
   std::string quarantine_reason;  // "" = not quarantined
 };
 
+// How long Redis's word that it holds something is good for.
+inline constexpr std::int64_t kRedisWordMaxNs = 500'000'000;
+
 // Where to begin after a start: what Redis acknowledged and MySQL committed.
 struct StartPosition {
   std::uint64_t acknowledged = 0, committed = 0;
+  std::uint64_t forgotten_to = 0;  // see redis::LanePosition
   std::uint64_t committed_published = 0;
 };
 
@@ -123,7 +127,7 @@ class Doorbell {
 };
 
 struct Exchange {
-  Mailbox<LanePosition> acknowledged;  // for the drain
+  Mailbox<LanePosition> acknowledged;  // for the drain; a later one replaces, it may go back
   Mailbox<LanePosition> acknowledged_for_rollup;
   Mailbox<model::LaneName> forgotten;  // retired Lanes, for the append
   Mailbox<LaneCommit> committed;
@@ -136,6 +140,8 @@ struct Exchange {
 
   // CLOCK_MONOTONIC of the last time MySQL was known to hold everything it was given.
   std::atomic<std::int64_t> mysql_committed_at_ns{0};
+  // CLOCK_MONOTONIC of the last time Redis was known to have forgotten nothing but what its positions say.
+  std::atomic<std::int64_t> redis_confirmed_at_ns{0};
 
   void set_views(std::vector<LaneView> views) {
     const std::lock_guard lock(views_mutex_);

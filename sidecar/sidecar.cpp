@@ -115,7 +115,10 @@ bool Sidecar::wait_for_stores(const StopWait& wait_for_stop) {
 
 void Sidecar::start_threads() {
   std::map<model::LaneName, StartPosition> starts;
-  for (const auto& [lane, position] : acknowledged_) starts[lane].acknowledged = position;
+  for (const auto& [lane, held] : acknowledged_) {
+    starts[lane].acknowledged = held.position;
+    starts[lane].forgotten_to = held.forgotten_to;
+  }
   for (const auto& [lane, committed] : rollup_.committed()) {
     starts[lane].committed = committed.position;
     starts[lane].committed_published = committed.published();

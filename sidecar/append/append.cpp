@@ -13,6 +13,7 @@ namespace {
 constexpr double kMemoryShareMax =
     0.8;  // above it live values are not written: the journal goes first
 constexpr std::int64_t kMemoryCheckIntervalNs = 1'000'000'000;
+constexpr std::int64_t kConfirmIntervalNs = kRedisWordMaxNs / 5;
 
 }  // namespace
 
@@ -40,10 +41,10 @@ Result<redis::Positions> Append::connect() {
   writer_.emplace(std::move(*writer));
   ++counters_.reconnects;
   settle_pending(*positions);
-  std::vector<LanePosition> acknowledged;
-  for (const auto& [lane, position] : *positions) acknowledged.push_back({lane, position});
+  std::vector<LanePosition> acknowledged = acknowledged_.connected(*positions);
   exchange_.acknowledged.put_all(acknowledged);
   exchange_.acknowledged_for_rollup.put_all(std::move(acknowledged));
+  redis_is_confirmed(monotonic_ns());
   return positions;
 }
 
@@ -52,7 +53,7 @@ void Append::settle_pending(const redis::Positions& positions) {
   if (!pending_) return;
   std::erase_if(pending_->blocks, [&](const model::Block& block) {
     const auto found = positions.find(block.lane);
-    return block.to > block.from && found != positions.end() && found->second >= block.to;
+    return block.to > block.from && found != positions.end() && found->second.position >= block.to;
   });
 }
 
@@ -60,13 +61,17 @@ std::size_t Append::work(std::int64_t now_ns) {
   for (Ended& ended : exchange_.ended.take()) ended_.push_back(std::move(ended));
   if (!pending_) pending_ = batches_.pop();
   if (!pending_ && !ended_.empty()) pending_.emplace();
-  if (!pending_ || !backoff_.may_try(now_ns)) return 0;
+  if (!backoff_.may_try(now_ns)) return 0;
   if (!writer_) {
     if (auto positions = connect(); !positions) {
       spdlog::warn("append: {}", positions.error().message);
       backoff_.failed(now_ns);
       return 0;
     }
+  }
+  if (!pending_) {
+    confirm(now_ns);
+    return 0;
   }
   if (auto appended = append_pending(now_ns); !appended) {
     spdlog::warn("append: {} Blocks: {}", pending_->blocks.size(), appended.error().message);
@@ -81,6 +86,22 @@ std::size_t Append::work(std::int64_t now_ns) {
   pending_.reset();
   ended_.clear();
   return blocks;
+}
+
+void Append::confirm(std::int64_t now_ns) {
+  if (now_ns < next_confirm_ns_) return;
+  if (auto confirmed = writer_->confirm(); !confirmed) {
+    spdlog::warn("append: {}", confirmed.error().message);
+    writer_.reset();  // the next connect sees what is left
+    return;
+  }
+  redis_is_confirmed(now_ns);
+}
+
+void Append::redis_is_confirmed(std::int64_t now_ns) {
+  next_confirm_ns_ = now_ns + kConfirmIntervalNs;
+  // Release: what connect() said of a hole is in the mailbox before.
+  exchange_.redis_confirmed_at_ns.store(now_ns, std::memory_order_release);
 }
 
 bool Append::may_write_live(std::int64_t now_ns) {
@@ -99,6 +120,7 @@ Status Append::append_pending(std::int64_t now_ns) {
       exchange_.forgotten.put_all(std::move(forgotten));
       return done.error();
     }
+    for (const model::LaneName& lane : forgotten) acknowledged_.forget(lane);
   }
   if (pending_->blocks.empty() && ended_.empty()) return Done{};
   redis::LivePart live;
@@ -116,6 +138,7 @@ Status Append::append_pending(std::int64_t now_ns) {
   }
   std::vector<LanePosition> positions;
   for (const model::Block& block : pending_->blocks) positions.push_back({block.lane, block.to});
+  acknowledged_.mark(positions);
   const std::string entry =
       pending_->blocks.empty() ? std::string() : model::encode_entry(pending_->blocks);
   auto appended = writer_->append(entry, positions, live);
@@ -129,8 +152,10 @@ Status Append::append_pending(std::int64_t now_ns) {
                  appended->live_failure);
   }
   ++counters_.entries;
+  acknowledged_.appended(positions);
   exchange_.acknowledged.put_all(positions);
   exchange_.acknowledged_for_rollup.put_all(std::move(positions));
+  redis_is_confirmed(now_ns);
   return Done{};
 }
 

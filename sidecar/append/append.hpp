@@ -13,6 +13,7 @@
 #include <random>
 #include <string>
 
+#include "sidecar/append/acknowledged.hpp"
 #include "sidecar/batch_queue.hpp"
 #include "sidecar/exchange.hpp"
 #include "sidecar/redis/journal.hpp"
@@ -54,13 +55,16 @@ class Append {
   // Connects, takes the fence, reads what Redis acknowledged. Errors: retryable, try again.
   Result<redis::Positions> connect();
 
-  // Appends one batch if there is one. Returns Blocks appended.
+  // Appends one batch if there is one, else sees every now and then whether Redis has forgotten something.
+  // Returns Blocks appended.
   std::size_t work(std::int64_t now_ns);
 
   bool has_pending() const noexcept { return pending_.has_value() || !ended_.empty(); }
   const AppendCounters& counters() const noexcept { return counters_; }
 
  private:
+  void confirm(std::int64_t now_ns);
+  void redis_is_confirmed(std::int64_t now_ns);
   void settle_pending(const redis::Positions& positions);
   bool may_write_live(std::int64_t now_ns);
   Status append_pending(std::int64_t now_ns);
@@ -72,10 +76,11 @@ class Append {
   std::optional<redis::JournalWriter> writer_;
   std::unique_ptr<redis::LiveValues> live_;
   std::optional<Batch> pending_;
+  Acknowledged acknowledged_;
   std::vector<Ended> ended_;  // scripts to be shown as offline
   Backoff backoff_;
   AppendCounters counters_;
-  std::int64_t next_memory_check_ns_ = 0;
+  std::int64_t next_memory_check_ns_ = 0, next_confirm_ns_ = 0;
   bool memory_is_short_ = false;
 };
 

@@ -59,7 +59,7 @@ struct Drain::Lane {
   BlockBuilder builder;
   std::uint64_t ordinal = 0;    // of the next Record
   std::uint64_t published = 0;  // Records before reader.next()
-  std::uint64_t acknowledged = 0, committed = 0;
+  std::uint64_t acknowledged = 0, forgotten_to = 0, committed = 0;
   model::LaneCounts counts_sent, counts_committed;
   std::string quarantine_reason;
 
@@ -215,6 +215,7 @@ void Drain::find_new_lanes(Segment& segment) {
     auto lane =
         std::make_unique<Lane>(segment.reader.lane(index, from), control, std::move(header));
     lane->acknowledged = start.acknowledged;
+    lane->forgotten_to = start.forgotten_to;
     lane->committed = start.committed;
     lane->published = start.committed_published;
     // What our predecessor saw committed and did not live to give back: the bot may be waiting for it.
@@ -280,12 +281,18 @@ Drain::Lane* Drain::find(const model::LaneName& name) {
 }
 
 void Drain::take_mail(std::int64_t now_ns) {
+  // Acquire, and before the mail: a hole that Redis has confessed by then is in it.
+  const std::int64_t confirmed_ns = exchange_.redis_confirmed_at_ns.load(std::memory_order_acquire);
   for (const LanePosition& position : exchange_.acknowledged.take()) {
-    if (Lane* lane = find(position.lane)) lane->acknowledged = position.position;
+    if (Lane* lane = find(position.lane)) {
+      lane->acknowledged = position.position;
+      lane->forgotten_to = position.forgotten_to;
+    }
   }
   const bool was_redis = redis_durability_;
   redis_durability_ = now_ns - exchange_.mysql_committed_at_ns.load(std::memory_order_relaxed) >
                       config_.mysql_silence_max_ns;
+  redis_is_witness_ = redis_durability_ && now_ns - confirmed_ns < kRedisWordMaxNs;
   if (redis_durability_ != was_redis)
     spdlog::warn("drain: durability is now {}", redis_durability_ ? "redis" : "mysql");
   for (const LaneCommit& commit : exchange_.committed.take()) {
@@ -295,7 +302,7 @@ void Drain::take_mail(std::int64_t now_ns) {
     lane->counts_committed = commit.counts;
     release(*lane);
   }
-  if (redis_durability_) {
+  if (redis_is_witness_) {
     for (auto& [name, lane] : lanes_) release(*lane);
   }
   for (const FillRequest& request : exchange_.fill_requests.take()) {
@@ -323,7 +330,9 @@ void Drain::release(Lane& lane) {
   std::uint64_t position = lane.committed;
   const std::uint64_t released = lane.reader.released();
   const bool fills_up = lane.reader.next() - released >= lane.reader.line_count() / 4;
-  if (redis_durability_ && fills_up) position = std::max(position, lane.acknowledged);
+  const bool redis_has_all = lane.committed >= lane.forgotten_to;
+  if (redis_is_witness_ && fills_up && redis_has_all)
+    position = std::max(position, lane.acknowledged);
   position = std::min(position, lane.reader.next());
   if (position > released) lane.reader.release(position);
 }

@@ -2,7 +2,8 @@
 //
 // Threads   One: the only reader of shared memory. work() does a bounded amount and says how much.
 // Release   A Lane's lines go back to the bot when MySQL has committed them; on Redis's word only when MySQL
-//           has not committed for kMysqlSilenceMax and the Lane fills up.
+//           has not committed for mysql_silence_max_ns, the Lane fills up, and Redis has forgotten nothing
+//           that MySQL does not have: it has said so within kRedisWordMaxNs.
 // Bad data  A Record that cannot be understood is counted and kept as bytes; a Lane whose sequence or
 //           length is impossible is quarantined; all others go on.
 // Ends      An owner whose lock is free is drained to the end once more, committed, marked, unlinked.
@@ -83,7 +84,8 @@ class Drain {
   std::map<std::string, std::string> refused_;                // file name → why it is not read
   std::map<model::LaneName, Lane*> lanes_;
   DrainCounters counters_;
-  bool redis_durability_ = false;
+  bool redis_durability_ = false;  // MySQL is silent
+  bool redis_is_witness_ = false;  // and Redis's word is fresh
   std::int64_t next_flush_ns_ = 0, next_scan_ns_ = 0, next_lock_check_ns_ = 0,
                next_calibration_ns_ = 0, next_views_ns_ = 0;
   std::uint64_t start_ticks_ = 0;

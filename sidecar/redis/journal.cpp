@@ -22,6 +22,23 @@ std::optional<Number> number_in(std::string_view text) noexcept {
   return number;
 }
 
+// "<position>", or "<position>:<forgotten_to>".
+std::string text_of(const LanePosition& lane) {
+  std::string text = std::to_string(lane.position);
+  if (lane.forgotten_to > 0) text += ":" + std::to_string(lane.forgotten_to);
+  return text;
+}
+
+std::optional<LanePosition> position_of(const model::LaneName& lane, std::string_view text) {
+  const std::size_t colon = text.find(':');
+  const auto position = number_in<std::uint64_t>(text.substr(0, colon));
+  const auto forgotten_to = colon == std::string_view::npos
+                                ? std::optional<std::uint64_t>(0)
+                                : number_in<std::uint64_t>(text.substr(colon + 1));
+  if (!position || !forgotten_to) return std::nullopt;
+  return LanePosition{lane, *position, *forgotten_to};
+}
+
 std::string random_token() {
   std::random_device device;
   std::string token;
@@ -102,9 +119,9 @@ Result<Positions> JournalWriter::acknowledged_positions() {
   Positions positions;
   for (std::size_t i = 0; i + 1 < reply->items.size(); i += 2) {
     const std::optional<model::LaneName> lane = lane_of_field(reply->items[i].text);
-    const std::optional<std::uint64_t> position =
-        number_in<std::uint64_t>(reply->items[i + 1].text);
-    if (lane && position) positions.emplace(*lane, *position);
+    if (!lane) continue;
+    if (const auto position = position_of(*lane, reply->items[i + 1].text))
+      positions.emplace(*lane, *position);
   }
   return positions;
 }
@@ -150,7 +167,7 @@ Result<Appended> JournalWriter::run_append(std::string_view entry,
                   3 * messages.size() + 2);
   for (const LanePosition& lane : positions) {
     command.push_back(lane_field(lane.lane));
-    command.push_back(std::to_string(lane.position));
+    command.push_back(text_of(lane));
   }
   push_live(command, commands, messages);
   Result<Reply> reply = kAppendScript.run(client_, std::move(command));
@@ -160,6 +177,14 @@ Result<Appended> JournalWriter::run_append(std::string_view entry,
   return Appended{.id = std::move(reply->items[0].text),
                   .live_failures = static_cast<std::uint64_t>(reply->items[1].integer),
                   .live_failure = std::move(reply->items[2].text)};
+}
+
+Status JournalWriter::confirm() {
+  Result<Reply> reply = client_.run({"GET", keys_.fence});
+  if (!reply) return reply.error();
+  if (reply->text == token_) return Done{};
+  return Error{"redis: " + keys_.fence + ": FENCED " + (reply->is_nil() ? "gone" : "taken"), true,
+               reply->is_nil() ? kFenceGone : kFenceTaken};
 }
 
 Status JournalWriter::forget(std::span<const model::LaneName> lanes) {

@@ -63,12 +63,15 @@ struct LivePart {
   std::vector<LiveMessage> messages;
 };
 
+// The journal holds everything of the Lane before `position`, unless Redis has forgotten something: then it
+// once held everything before `forgotten_to`, and below that it is no witness.
 struct LanePosition {
   model::LaneName lane;
   std::uint64_t position = 0;
+  std::uint64_t forgotten_to = 0;  // 0: nothing
 };
 
-using Positions = std::map<model::LaneName, std::uint64_t>;
+using Positions = std::map<model::LaneName, LanePosition>;
 
 struct Appended {
   std::string id;  // of the entry in the stream
@@ -93,6 +96,9 @@ class JournalWriter {
   // An Error says nothing about whether the entry landed (the answer may be what was lost).
   Result<Appended> append(std::string_view entry, std::span<const LanePosition> positions,
                           const LivePart& live);
+
+  // Whether Redis is still the one that took our fence: neither flushed nor come back old since, nor another's.
+  Status confirm();
 
   // Forgets Lanes that were retired, under the fence.
   Status forget(std::span<const model::LaneName> lanes);

@@ -37,7 +37,10 @@ void Judge::add(model::Block block, Judged& out) {
 void Judge::add(FillAnswer answer, Judged& out) {
   filling_.erase(answer.lane);
   CommittedLane& lane = lanes_[answer.lane];
-  if (answer.from != lane.position) return;  // an answer to a question of before a reset
+  if (answer.from != lane.position) {  // the Lane has moved since, or was read anew: ask again
+    apply_waiting(answer.lane, out);
+    return;
+  }
   if (answer.lost_to > answer.from) {
     lane.position = answer.lost_to;
     lane.lost += answer.lost_records;
@@ -61,9 +64,9 @@ void Judge::add(FillAnswer answer, Judged& out) {
 void Judge::at_journal_end(const LanePosition& acknowledged, Judged& out) {
   const auto found = lanes_.find(acknowledged.lane);
   const std::uint64_t position = found == lanes_.end() ? 0 : found->second.position;
-  if (acknowledged.position > position && !waiting_.contains(acknowledged.lane)) {
-    request_fill(acknowledged.lane, acknowledged.position, out);
-  }
+  const std::uint64_t held = std::max(acknowledged.position, acknowledged.forgotten_to);
+  if (held > position && !waiting_.contains(acknowledged.lane))
+    request_fill(acknowledged.lane, held, out);
 }
 
 void Judge::apply(model::Block block, Judged& out) {

@@ -5,7 +5,8 @@
 //     from == P          continues: applied, P := to
 //     from > P           Redis lost something: waits, and [P, from) is asked for again (a fill)
 //     from < P < to      half covered: [P, to) is asked for again, the Block is not used
-//   Fill answer [P, lost_to) lost, [lost_to, to) read again: applied when it begins at P, else ignored.
+//   Fill answer [P, lost_to) lost, [lost_to, to) read again: applied when it begins at P; else what still waits
+//   is judged again.
 //
 // Pure: positions in, decisions out. A transaction that fails is judged again from what MySQL says then.
 #pragma once
@@ -40,7 +41,8 @@ class Judge {
 
   void add(model::Block block, Judged& out);
   void add(FillAnswer answer, Judged& out);
-  // Redis acknowledged up to here, and the journal has been read to its end: what is missing is asked for.
+  // Redis holds this, or has forgotten it, and the journal has been read to its end: what is missing is asked
+  // for.
   void at_journal_end(const LanePosition& acknowledged, Judged& out);
 
   // Set a Block's Records aside: they count as rejected instead of stored.

@@ -155,7 +155,7 @@ std::size_t Rollup::work(std::int64_t now_ns) {
 Result<redis::JournalPage> Rollup::read_page() {
   // Taken before the journal is read: what is acknowledged by now must be found in it.
   for (const LanePosition& position : exchange_.acknowledged_for_rollup.take()) {
-    acknowledged_[position.lane] = position.position;
+    acknowledged_[position.lane] = position;
   }
   return journal_->read_after(read_id_, row_by_row_ ? 1 : config_.entries_max,
                               config_.entry_bytes_max);
@@ -190,7 +190,7 @@ Status Rollup::judge_page(const redis::JournalPage& page, Judged& judged) {
   for (const LaneView& view : exchange_.views()) {
     const auto acknowledged = acknowledged_.find(view.lane);
     if (acknowledged != acknowledged_.end()) {
-      judge_.at_journal_end({view.lane, acknowledged->second}, judged);
+      judge_.at_journal_end(acknowledged->second, judged);
     }
   }
   return Done{};

@@ -88,7 +88,7 @@ class Rollup {
   std::optional<redis::JournalReader> journal_;
   Judge judge_;
   std::map<model::LaneName, std::uint64_t> committed_;  // what the rows must say when we lock them
-  std::map<model::LaneName, std::uint64_t> acknowledged_;
+  redis::Positions acknowledged_;
   std::string read_id_{redis::kJournalStart}, resume_id_{redis::kJournalStart};
   std::deque<std::pair<std::string, std::uint64_t>>
       read_entries_;  // id, bytes: not yet wholly committed

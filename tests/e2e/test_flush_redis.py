@@ -49,6 +49,22 @@ class ForgetfulStores(unittest.TestCase):
     def test_mariadb_killed(self):
         self.replay_with(lambda stack: stack.kill_mariadb_and_restart(away_s=0.5), 2)
 
+    def test_an_acknowledgement_ends_with_the_redis_that_gave_it(self):
+        """Redis acknowledges, forgets, and then MySQL is silent so long that Redis's word counts: the word of the
+        Redis that is there now, not of the one that has forgotten."""
+        with Stack() as stack:
+            replay = stack.start_replay(harness.bars("SPY_*.csv"), profiles=PROFILES)
+            wait_until(lambda: stack.oracle.exists() and stack.oracle.stat().st_size > 0, 30, "the first publish",
+                       poll_s=0.001)
+            stack.mariadb.signal_group(signal.SIGSTOP)
+            time.sleep(0.5)  # appended and acknowledged, not committed
+            stack.redis_command("FLUSHALL")
+            time.sleep(4)
+            stack.mariadb.signal_group(signal.SIGCONT)
+            stack.wait_until_stored(replay)
+            stack.assert_ledger_is_clean(self)
+            print(stack.compare(), file=sys.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()

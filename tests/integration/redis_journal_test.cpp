@@ -1,7 +1,11 @@
 // The fenced append and the reading of the Journal, against a real server.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -47,6 +51,33 @@ class RedisJournal : public ::testing::Test {
   }
   std::int64_t length() { return server_.client().run({"XLEN", keys_.journal})->integer; }
   std::string text(const Command& command) { return server_.client().run(command)->text; }
+  static std::uint64_t position_in(JournalWriter& of) {
+    const Result<Positions> positions = of.acknowledged_positions();
+    return positions && positions->contains(lane(1, 0)) ? positions->at(lane(1, 0)).position : 0;
+  }
+  // The entries begin with their own positions: 1, 2, … in order, none missing up to `position`.
+  void expect_entries_up_to(std::uint64_t position) {
+    std::uint64_t seen = 0;
+    const Result<JournalPage> page = reader().read_after(kJournalStart, 1'000'000, 64U << 20);
+    ASSERT_TRUE(page) << page.error().message;
+    for (const RawEntry& entry : page->entries) {
+      const std::uint64_t own = std::stoull(entry.bytes);
+      EXPECT_LE(own, seen + 1) << "an entry is missing before this one";
+      seen = std::max(seen, own);
+    }
+    EXPECT_GE(seen, position);
+  }
+  // As a kill between two pages of a write would leave it.
+  void cut_append_file_inside(const std::string& command) {
+    for (const auto& file : std::filesystem::recursive_directory_iterator(server_.directory())) {
+      if (!file.path().string().ends_with(".incr.aof")) continue;
+      std::ifstream in(file.path(), std::ios::binary);
+      const std::string bytes((std::istreambuf_iterator<char>(in)), {});
+      std::filesystem::resize_file(file.path(), bytes.rfind("$4\r\n" + command) + 6);
+      return;
+    }
+    FAIL() << "no append file";
+  }
 
   test::PrivateRedis server_;
   SidecarKeys keys_{"test-1"};
@@ -66,7 +97,7 @@ TEST_F(RedisJournal, EntryAndPositionsLandTogetherAndAreReadBack) {
   const Result<Positions> read = to.acknowledged_positions();
   ASSERT_TRUE(read);
   ASSERT_EQ(read->size(), 2'500U);
-  EXPECT_EQ(read->at(lane(7, 2'499)), 1'000'000'002'499U);
+  EXPECT_EQ(read->at(lane(7, 2'499)).position, 1'000'000'002'499U);
 
   const Result<JournalPage> page = reader().read_after(kJournalStart, 10, 1'000);
   ASSERT_TRUE(page) << page.error().message;
@@ -77,11 +108,20 @@ TEST_F(RedisJournal, EntryAndPositionsLandTogetherAndAreReadBack) {
   EXPECT_EQ(server_.client().run({"SISMEMBER", "ddt:sidecars", "test-1"})->integer, 1);
 }
 
+TEST_F(RedisJournal, AHoleIsRememberedBesideThePosition) {
+  JournalWriter to = writer();
+  const LanePosition above_a_hole{lane(1, 0), 200, 100};
+  ASSERT_TRUE(to.append("one", {&above_a_hole, 1}, {}));
+  const Result<Positions> read = writer().acknowledged_positions();
+  EXPECT_EQ(read->at(lane(1, 0)).position, 200U);
+  EXPECT_EQ(read->at(lane(1, 0)).forgotten_to, 100U);
+}
+
 TEST_F(RedisJournal, RefusesTheOlderOfTwoWritersAndWritesNothing) {
   JournalWriter older = writer();
   ASSERT_TRUE(append(older, "one", 10));
   JournalWriter newer = writer();
-  EXPECT_EQ(newer.acknowledged_positions()->at(lane(1, 0)), 10U);
+  EXPECT_EQ(newer.acknowledged_positions()->at(lane(1, 0)).position, 10U);
 
   LivePart live;
   live.commands.push_back({LiveCommand::Kind::plain, {"SET", "seen", "1"}, 0, kLiveTtlS});
@@ -91,7 +131,7 @@ TEST_F(RedisJournal, RefusesTheOlderOfTwoWritersAndWritesNothing) {
   EXPECT_TRUE(is_fenced(refused.error()));
   EXPECT_EQ(refused.error().code, kFenceTaken);
   EXPECT_EQ(length(), 1);
-  EXPECT_EQ(newer.acknowledged_positions()->at(lane(1, 0)), 10U);
+  EXPECT_EQ(newer.acknowledged_positions()->at(lane(1, 0)).position, 10U);
   EXPECT_EQ(server_.client().run({"EXISTS", "seen", keys_.seq})->integer, 0);
   const model::LaneName name = lane(1, 0);
   EXPECT_FALSE(older.forget({&name, 1}));
@@ -131,9 +171,7 @@ TEST_F(RedisJournal, ALateCommandOfADeadWriterLandsWholeOrNotAtAll) {
       server_.resume();
     });
     JournalWriter next = writer();
-    const std::uint64_t read = next.acknowledged_positions()->contains(lane(1, 0))
-                                   ? next.acknowledged_positions()->at(lane(1, 0))
-                                   : 0;
+    const std::uint64_t read = position_in(next);
     const std::int64_t entries = length();
     resumer.join();
     std::this_thread::sleep_for(2ms);
@@ -149,24 +187,62 @@ TEST_F(RedisJournal, ALateCommandOfADeadWriterLandsWholeOrNotAtAll) {
   EXPECT_EQ(length(), 20);
 }
 
-TEST_F(RedisJournal, AKilledServerComesBackWithEntriesAndPositionsThatAgree) {
+// Each entry says its own position. What is acknowledged is in the journal, in order; an entry above it may be
+// there too, or the same one twice: the rollup skips what it has.
+TEST_F(RedisJournal, AKilledServerComesBackWithAnEntryForEveryPosition) {
   for (int round = 0; round < 5; ++round) {
     JournalWriter to = writer();
-    const Result<Positions> before = to.acknowledged_positions();
-    std::uint64_t position = before->contains(lane(1, 0)) ? before->at(lane(1, 0)) : 0;
-    ASSERT_EQ(static_cast<std::uint64_t>(length()), position);
+    std::uint64_t position = position_in(to);
+    expect_entries_up_to(position);
     std::thread killer([&] {
       std::this_thread::sleep_for(20ms);
       server_.kill();
     });
-    while (append(to, std::string(5'000, 'x'), position + 1)) ++position;
+    while (append(to, std::to_string(position + 1) + std::string(5'000, ' '), position + 1))
+      ++position;
     killer.join();
     EXPECT_FALSE(to.is_open());
     server_.start();
   }
   JournalWriter to = writer();
-  EXPECT_EQ(static_cast<std::uint64_t>(length()), to.acknowledged_positions()->at(lane(1, 0)));
+  expect_entries_up_to(position_in(to));
 }
+
+// Redis writes an append to its file as MULTI, XADD, HSET, EXEC. When a kill cuts the file inside HSET or EXEC,
+// the first start drops that command only; MULTI and XADD stay in the file, and the second start runs them with
+// the next EXEC: the entry comes back without its position, below the one that was appended again.
+class RedisJournalCut : public RedisJournal,
+                        public ::testing::WithParamInterface<std::pair<const char*, int>> {};
+
+TEST_P(RedisJournalCut, ComesBackAsARepeatAtMost) {
+  const auto [command, entries] = GetParam();
+  {
+    JournalWriter to = writer();
+    for (std::uint64_t position = 1; position <= 3; ++position)
+      ASSERT_TRUE(append(to, std::to_string(position), position));
+  }
+  server_.kill();
+  cut_append_file_inside(command);
+  server_.start();
+  {
+    JournalWriter to = writer();
+    EXPECT_EQ(position_in(to), 2U);
+    expect_entries_up_to(2);
+    EXPECT_EQ(length(), 2);
+    ASSERT_TRUE(append(to, "3", 3));
+  }
+  server_.kill();
+  server_.start();
+  JournalWriter to = writer();
+  EXPECT_EQ(position_in(to), 3U);
+  expect_entries_up_to(3);
+  EXPECT_EQ(length(), entries) << "the server no longer does what this test is about";
+}
+
+INSTANTIATE_TEST_SUITE_P(InsideACommand, RedisJournalCut,
+                         ::testing::Values(std::pair("XADD", 3), std::pair("HSET", 4),
+                                           std::pair("EXEC", 4)),
+                         [](const auto& cut) { return std::string(cut.param.first); });
 
 TEST_F(RedisJournal, APositionsKeyOfAnotherTypeStopsTheEntryToo) {
   JournalWriter to = writer();
@@ -189,7 +265,7 @@ TEST_F(RedisJournal, OutOfMemoryRefusesTheWholeAppendAndMayPass) {
   EXPECT_TRUE(refused.error().is_retryable);
   EXPECT_NE(refused.error().message.find("OOM"), std::string::npos);
   EXPECT_EQ(length(), 1);
-  EXPECT_EQ(to.acknowledged_positions()->at(lane(1, 0)), 10U);
+  EXPECT_EQ(to.acknowledged_positions()->at(lane(1, 0)).position, 10U);
   Client client = server_.client();
   EXPECT_GT(*memory_used_ratio(client), 0.8);
   ASSERT_TRUE(client.run({"CONFIG", "SET", "maxmemory", "0"}));

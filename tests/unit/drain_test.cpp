@@ -89,6 +89,36 @@ TEST_F(DrainTest, GivesBackWhatAPredecessorSawCommitted) {
   publish(bot, 1);
 }
 
+TEST_F(DrainTest, GivesLinesBackOnRedissWordWhenMySqlIsSilent) {
+  const Telemetry bot = this->bot();
+  publish(bot, 100);
+  Drain drain(config_, {}, batches_, exchange_);
+  const model::Block block = drained(drain);
+  exchange_.mysql_committed_at_ns = monotonic_ns() - 2 * config_.mysql_silence_max_ns;
+  exchange_.acknowledged.put({.lane = block.lane, .position = 100});
+  exchange_.redis_confirmed_at_ns = monotonic_ns() - 2 * kRedisWordMaxNs;
+  drain.work(monotonic_ns());
+  EXPECT_EQ(bot.lines_free(), kLines - 100) << "it may be gone by now";
+  exchange_.redis_confirmed_at_ns = monotonic_ns();
+  drain.work(monotonic_ns());
+  EXPECT_EQ(bot.lines_free(), kLines);
+}
+
+TEST_F(DrainTest, DoesNotTrustARedisThatHasForgotten) {
+  const Telemetry bot = this->bot();
+  publish(bot, 100);
+  Drain drain(config_, {}, batches_, exchange_);
+  const model::Block block = drained(drain);
+  exchange_.mysql_committed_at_ns = monotonic_ns() - 2 * config_.mysql_silence_max_ns;
+  exchange_.redis_confirmed_at_ns = monotonic_ns();
+  exchange_.acknowledged.put({.lane = block.lane, .position = 100, .forgotten_to = 90});
+  drain.work(monotonic_ns());
+  EXPECT_EQ(bot.lines_free(), kLines - 100) << "[0, 90) is nowhere but in the Lane";
+  exchange_.committed.put({.lane = block.lane, .position = 90, .counts = {}});
+  drain.work(monotonic_ns());
+  EXPECT_EQ(bot.lines_free(), kLines);
+}
+
 TEST_F(DrainTest, ReadsAgainWhatRedisLost) {
   const Telemetry bot = this->bot();
   publish(bot, 10);

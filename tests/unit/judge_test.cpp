@@ -113,6 +113,27 @@ TEST_F(JudgeTest, AsksForWhatRedisAcknowledgedAndLost) {
   EXPECT_EQ(judged_.fill_requests.size(), 1U);
 }
 
+TEST_F(JudgeTest, AsksForWhatRedisHeldAndForgot) {
+  add(0, 5);
+  judge_.at_journal_end({.lane = kLane, .position = 0, .forgotten_to = 9}, judged_);
+  ASSERT_EQ(judged_.fill_requests.size(), 1U);
+  EXPECT_EQ(judged_.fill_requests[0].to, 9U);
+}
+
+// While a fill is under way the journal may say the same, twice emptied or come back; what waits must go on.
+TEST_F(JudgeTest, AsksAgainWhenTheLaneHasMovedBeforeTheAnswer) {
+  add(0, 5);
+  add(8, 10);
+  add(5, 6);
+  judge_.add(filled(judged_.fill_requests[0], 5), judged_);
+  ASSERT_EQ(judged_.fill_requests.size(), 2U);
+  EXPECT_EQ(judged_.fill_requests[1].from, 6U);
+  judge_.add(filled(judged_.fill_requests[1], 6), judged_);
+  EXPECT_EQ(position(), 10U);
+  EXPECT_EQ(stored(), 10U);
+  EXPECT_FALSE(judge_.has_waiting());
+}
+
 TEST_F(JudgeTest, TakesRefusalCountsAsAbsolute) {
   model::Block block = block_of(0, 5);
   block.counts = {
