@@ -36,3 +36,7 @@ foreach(source IN LISTS python_tests)
   set_tests_properties(${kind}.${area} PROPERTIES LABELS ${kind} TIMEOUT 900
     ENVIRONMENT "DDT_BIN_DIR=${PROJECT_BINARY_DIR}/bin;DDT_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
 endforeach()
+
+# Tests that every build runs under sanitizers, too.
+include(cmake/sanitized.cmake)
+ddt_sanitized_test(hostile.drain_asan SANITIZE address,undefined DRAIN SOURCES tests/unit/drain_test.cpp)
