@@ -11,6 +11,9 @@
 //           stored last, so an unfinished Record was never published; `released` moves only past
 //           what is safe.
 //
+// Memory    Whatever both sides see is touched through a Memory (shm/lane_memory.hpp; tests/model has
+//           another one): not a word of it in any other way.
+//
 // The writer's positions, limits and cached `released` live in its own memory: it never loads a
 // line that the reader writes or polls, but for `released` once the cached one says that the
 // class's limit is passed.
@@ -23,6 +26,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "shm/lane_memory.hpp"
 #include "shm/record.hpp"
 
 namespace ddt {
@@ -64,13 +68,14 @@ struct RecordStamp {
 // The payload of a Record of one line.
 using FirstPayload = std::array<std::uint64_t, kFirstPayloadBytes / sizeof(std::uint64_t)>;
 
-class LaneWriter {
+template <typename Memory>
+class BasicLaneWriter {
  public:
-  LaneWriter() = default;
+  BasicLaneWriter() = default;
   // `lines` and `control` must outlive the writer; `line_count` is a power of two. The Lane is fresh,
   // or was published up to `position`.
-  LaneWriter(std::byte* lines, std::uint32_t line_count, LaneControl* control,
-             std::uint64_t position = 0) noexcept
+  BasicLaneWriter(std::byte* lines, std::uint32_t line_count, LaneControl* control,
+                  std::uint64_t position = 0) noexcept
       : lines_(lines), mask_(line_count - 1), control_(control), position_(position) {}
 
   // Publishes `payload_bytes` bytes as one Record, or refuses and counts. Wait-free. Fastest where the
@@ -88,12 +93,12 @@ class LaneWriter {
       copy_words(line + sizeof(Sequence), bytes + offset,
                  std::min(payload_bytes - offset, kLaterPayloadBytes));
       // Relaxed: W1 on the first line publishes it.
-      sequence_at(line).store(position + i + 1, std::memory_order_relaxed);
+      Memory::store(sequence_at(line), position + i + 1, std::memory_order_relaxed);
     }
     std::byte* first = line_at(position);
     store_head(first, stamp, line_count);
     copy_words(first + kHeadBytes, bytes, std::min(payload_bytes, kFirstPayloadBytes));
-    sequence_at(first).store(position + 1, std::memory_order_release);  // W1
+    Memory::store(sequence_at(first), position + 1, std::memory_order_release);  // W1
     leave(position, line_count);
     return Publish::ok;
   }
@@ -106,8 +111,8 @@ class LaneWriter {
     std::byte* first = line_at(position);
     store_head(first, stamp, 1);
     for (std::size_t i = 0; i < payload.size(); ++i)
-      store_word(first + kHeadBytes + i * sizeof(Sequence), payload[i]);
-    sequence_at(first).store(position + 1, std::memory_order_release);  // W1
+      Memory::store_word(first + kHeadBytes + i * sizeof(Sequence), payload[i]);
+    Memory::store(sequence_at(first), position + 1, std::memory_order_release);  // W1
     leave(position, 1);
     return Publish::ok;
   }
@@ -120,8 +125,8 @@ class LaneWriter {
     ++ordinal_;
     ++refused_;
     bump(control_->refused);
-    control_->ordinals.store(ordinal_,
-                             std::memory_order_relaxed);  // relaxed: a count, read on its own
+    // Relaxed: a count, read on its own.
+    Memory::store(control_->ordinals, ordinal_, std::memory_order_relaxed);
     return true;
   }
   void count_metadata_left_off() noexcept { bump(control_->metadata_left_off); }
@@ -137,7 +142,7 @@ class LaneWriter {
   std::uint64_t position() const noexcept { return position_; }
 
  private:
-  using Sequence = std::atomic<std::uint64_t>;
+  using Sequence = typename Memory::Word;
 
   std::byte* line_at(std::uint64_t position) const noexcept {
     return lines_ + (position & mask_) * kLineBytes;
@@ -146,8 +151,9 @@ class LaneWriter {
     return *reinterpret_cast<Sequence*>(line);
   }
   // One writer: a load and a store, no locked instruction. Relaxed: a count, read on its own.
-  static void bump(std::atomic<std::uint64_t>& counter) noexcept {
-    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  static void bump(Sequence& counter) noexcept {
+    Memory::store(counter, Memory::load(counter, std::memory_order_relaxed) + 1,
+                  std::memory_order_relaxed);
   }
 
   // Whether there is room; from here to leave() this thread is inside a publish.
@@ -202,34 +208,31 @@ class LaneWriter {
   // Words go from registers to the Lane, never through narrower stores on the stack: a load that
   // spans several stores waits until they have left the store buffer, and there they stand behind
   // the Lane's lines, which another core has (5 ns on its own, 100 behind a line; bench/publish_bench).
-  static void store_word(std::byte* to, std::uint64_t word) noexcept {
-    std::memcpy(to, &word, sizeof word);
-  }
   void store_head(std::byte* first, const RecordStamp& stamp, std::uint32_t line_count) noexcept {
     const auto lines = static_cast<std::uint8_t>((line_count - 1) | stamp.flags);
-    store_word(first + offsetof(RecordHead, ordinal), ordinal_);
-    store_word(first + offsetof(RecordHead, refused), refused_);
-    store_word(first + offsetof(RecordHead, stamp), stamp.stamp);
-    store_word(first + offsetof(RecordHead, kind),
-               static_cast<std::uint64_t>(stamp.kind) | std::uint64_t{lines} << 8U |
-                   std::uint64_t{stamp.script} << 16U |
-                   std::uint64_t{static_cast<std::uint32_t>(stamp.profile_id)} << 32U);
+    Memory::store_word(first + offsetof(RecordHead, ordinal), ordinal_);
+    Memory::store_word(first + offsetof(RecordHead, refused), refused_);
+    Memory::store_word(first + offsetof(RecordHead, stamp), stamp.stamp);
+    Memory::store_word(first + offsetof(RecordHead, kind),
+                       static_cast<std::uint64_t>(stamp.kind) | std::uint64_t{lines} << 8U |
+                           std::uint64_t{stamp.script} << 16U |
+                           std::uint64_t{static_cast<std::uint32_t>(stamp.profile_id)} << 32U);
   }
   static void copy_words(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
     for (; bytes >= sizeof(Sequence); bytes -= sizeof(Sequence)) {
       std::uint64_t word;
       std::memcpy(&word, from, sizeof word);
       asm("" : "+r"(word));  // one word at a time: two in a vector span two of the encoder's stores
-      store_word(to, word);
+      Memory::store_word(to, word);
       to += sizeof word;
       from += sizeof word;
     }
-    for (; bytes != 0; --bytes) *to++ = *from++;
+    for (; bytes != 0; --bytes) Memory::store_byte(to++, *from++);
   }
 
   // Takes over the reader's position if it is possible: nonsense from outside gives no room.
   void reload_released() noexcept {
-    const std::uint64_t found = control_->released.load(std::memory_order_acquire);  // W2
+    const std::uint64_t found = Memory::load(control_->released, std::memory_order_acquire);  // W2
     if (found >= released_ && found <= position_) released_ = found;
   }
 
@@ -240,8 +243,8 @@ class LaneWriter {
     ++ordinal_;
     ++refused_;
     bump(control_->dropped[record_class]);
-    control_->ordinals.store(ordinal_,
-                             std::memory_order_relaxed);  // relaxed: a count, read on its own
+    // Relaxed: a count, read on its own.
+    Memory::store(control_->ordinals, ordinal_, std::memory_order_relaxed);
     return false;
   }
 
@@ -254,7 +257,14 @@ class LaneWriter {
   std::uint64_t refused_ = 0;   // dropped ones included
   std::uint64_t released_ = 0;  // cached
 };
+using LaneWriter = BasicLaneWriter<LaneMemory>;
 static_assert(sizeof(LaneWriter) <= kLineBytes);
+
+// What a writer has counted of what it refused.
+struct LaneCounters {
+  std::array<std::uint64_t, kRecordClasses> dropped;
+  std::uint64_t refused, ordinals;
+};
 
 enum class Peeked : std::uint8_t { record, empty, corrupt };
 
@@ -267,32 +277,33 @@ struct RecordCopy {
   std::array<std::byte, kPayloadBytesMax> payload;
 };
 
-class LaneReader {
+template <typename Memory>
+class BasicLaneReader {
  public:
-  LaneReader() = default;
+  BasicLaneReader() = default;
   // `line_count` is what was validated when the Segment was opened, never read again from the file.
-  LaneReader(std::byte* lines, std::uint32_t line_count, LaneControl* control,
-             std::uint64_t start) noexcept
+  BasicLaneReader(std::byte* lines, std::uint32_t line_count, LaneControl* control,
+                  std::uint64_t start) noexcept
       : lines_(lines), mask_(line_count - 1), control_(control), next_(start) {}
 
   // Copies the Record at next(), if it is whole, and moves next() past it. Trusts nothing it reads.
   Peeked read(RecordCopy& out) noexcept {
     std::byte* first = line_at(next_);
-    if (sequence_at(first).load(std::memory_order_acquire) != next_ + 1) {  // R1
+    if (Memory::load(sequence_at(first), std::memory_order_acquire) != next_ + 1) {  // R1
       return sequence_is_possible(first) ? Peeked::empty : Peeked::corrupt;
     }
-    std::memcpy(&out.head, first, kHeadBytes);
-    std::memcpy(out.payload.data(), first + kHeadBytes, kFirstPayloadBytes);
+    Memory::copy_out(&out.head, first, kHeadBytes);
+    Memory::copy_out(out.payload.data(), first + kHeadBytes, kFirstPayloadBytes);
     out.lines = static_cast<std::uint32_t>(out.head.lines & kLinesMask) + 1;
     if (out.lines > kRecordLinesMax)
       return Peeked::corrupt;  // the bot scribbled: quarantine, never trust
     for (std::uint32_t i = 1; i < out.lines; ++i) {
       std::byte* line = line_at(next_ + i);
       // Relaxed: R1 on the first line has made it visible.
-      if (sequence_at(line).load(std::memory_order_relaxed) != next_ + i + 1)
+      if (Memory::load(sequence_at(line), std::memory_order_relaxed) != next_ + i + 1)
         return Peeked::corrupt;
-      std::memcpy(out.payload.data() + kFirstPayloadBytes + (i - 1) * kLaterPayloadBytes,
-                  line + sizeof(Sequence), kLaterPayloadBytes);
+      Memory::copy_out(out.payload.data() + kFirstPayloadBytes + (i - 1) * kLaterPayloadBytes,
+                       line + sizeof(Sequence), kLaterPayloadBytes);
     }
     out.position = next_;
     out.payload_bytes =
@@ -306,15 +317,25 @@ class LaneReader {
   void rewind(std::uint64_t position) noexcept { next_ = position; }
   // Gives lines before `position` back to the writer.
   void release(std::uint64_t position) noexcept {
-    control_->released.store(position, std::memory_order_release);  // R2
+    Memory::store(control_->released, position, std::memory_order_release);  // R2
   }
   std::uint64_t released() const noexcept {
-    return control_->released.load(std::memory_order_relaxed);
+    return Memory::load(control_->released, std::memory_order_relaxed);
   }  // our own store
+  // Relaxed: counts that only grow, each read on its own; the next visit sees the rest.
+  LaneCounters counters() const noexcept {
+    const auto load = [](const Sequence& counter) {
+      return Memory::load(counter, std::memory_order_relaxed);
+    };
+    return {.dropped = {load(control_->dropped[0]), load(control_->dropped[1]),
+                        load(control_->dropped[2])},
+            .refused = load(control_->refused),
+            .ordinals = load(control_->ordinals)};
+  }
   std::uint32_t line_count() const noexcept { return static_cast<std::uint32_t>(mask_ + 1); }
 
  private:
-  using Sequence = std::atomic<std::uint64_t>;
+  using Sequence = typename Memory::Word;
   std::byte* line_at(std::uint64_t position) const noexcept {
     return lines_ + (position & mask_) * kLineBytes;
   }
@@ -325,7 +346,7 @@ class LaneReader {
   // An unpublished line holds what the lap before left there; zero in the first lap.
   bool sequence_is_possible(std::byte* line) const noexcept {
     const std::uint64_t found =
-        sequence_at(line).load(std::memory_order_relaxed);           // relaxed: a sanity check
+        Memory::load(sequence_at(line), std::memory_order_relaxed);  // relaxed: a sanity check
     const std::uint64_t before = next_ > mask_ ? next_ - mask_ : 0;  // next_ + 1 − line_count
     return found == before || found == next_ + 1;                    // published since R1 looked
   }
@@ -335,5 +356,6 @@ class LaneReader {
   LaneControl* control_ = nullptr;
   std::uint64_t next_ = 0;
 };
+using LaneReader = BasicLaneReader<LaneMemory>;
 
 }  // namespace ddt

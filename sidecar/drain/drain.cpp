@@ -23,16 +23,13 @@ std::uint64_t tick_rate_q32(std::uint64_t ticks, std::int64_t ns) {
                                     std::max<std::uint64_t>(ticks, 1));
 }
 
-model::LaneCounts counts_of(const LaneControl& control) {
-  // Relaxed: counts that only grow, each read on its own; the next visit sees the rest.
-  const auto load = [](const std::atomic<std::uint64_t>& counter) {
-    return counter.load(std::memory_order_relaxed);
-  };
-  return {.dropped_samples = load(control.dropped[0]),
-          .dropped_states = load(control.dropped[1]),
-          .dropped_facts = load(control.dropped[2]),
-          .refused = load(control.refused),
-          .produced = load(control.ordinals)};
+model::LaneCounts counts_of(const LaneReader& reader) {
+  const LaneCounters counters = reader.counters();
+  return {.dropped_samples = counters.dropped[0],
+          .dropped_states = counters.dropped[1],
+          .dropped_facts = counters.dropped[2],
+          .refused = counters.refused,
+          .produced = counters.ordinals};
 }
 
 // Everything that `now` says is already said by `said`.
@@ -50,11 +47,10 @@ bool same(const model::LaneCounts& a, const model::LaneCounts& b) {
 }  // namespace
 
 struct Drain::Lane {
-  Lane(const LaneReader& lane_reader, LaneControl* lane_control, model::Block header)
-      : reader(lane_reader), control(lane_control), name(header.lane), builder(std::move(header)) {}
+  Lane(const LaneReader& lane_reader, model::Block header)
+      : reader(lane_reader), name(header.lane), builder(std::move(header)) {}
 
   LaneReader reader;
-  LaneControl* control;
   model::LaneName name;
   BlockBuilder builder;
   std::uint64_t ordinal = 0;    // of the next Record
@@ -70,7 +66,7 @@ struct Drain::Lane {
            covers(counts_committed, counts_of_control());
   }
   model::LaneCounts counts_of_control() const {
-    model::LaneCounts counts = counts_of(*control);
+    model::LaneCounts counts = counts_of(reader);
     counts.produced = std::max(counts.produced, ordinal);
     return counts;
   }
@@ -207,13 +203,12 @@ void Drain::find_new_lanes(Segment& segment) {
     model::Block header = segment.header(index);
     const auto known = starts_.find(header.lane);
     const StartPosition start = known == starts_.end() ? StartPosition{} : known->second;
-    LaneControl* control = segment.reader.lane_control(index);
-    const std::uint64_t released =
-        control->released.load(std::memory_order_relaxed);  // our predecessor's
+    LaneReader reader = segment.reader.lane(index, 0);
+    const std::uint64_t released = reader.released();  // our predecessor's
     const std::uint64_t from = std::max({start.acknowledged, start.committed, released});
     header.from = from;
-    auto lane =
-        std::make_unique<Lane>(segment.reader.lane(index, from), control, std::move(header));
+    reader.rewind(from);
+    auto lane = std::make_unique<Lane>(reader, std::move(header));
     lane->acknowledged = start.acknowledged;
     lane->forgotten_to = start.forgotten_to;
     lane->committed = start.committed;
