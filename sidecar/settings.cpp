@@ -1,5 +1,6 @@
 #include "sidecar/settings.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <fstream>
@@ -39,6 +40,12 @@ constexpr std::array kKeys{
         .help = "how long committed journal entries are kept, to heal a database that forgot",
         .min = 0,
         .max = 86'400},
+    SettingKey{.name = "sidecar.journal_max_mb",
+               .type = SettingType::integer,
+               .default_text = "1024",
+               .help = "size of the journal in Redis at which Lanes hold the rest (MySQL is away)",
+               .min = 16,
+               .max = 1'048'576},
     SettingKey{
         .name = "sidecar.log_level", .default_text = "info", .help = "debug, info, warning, error"},
 };
@@ -70,6 +77,11 @@ SidecarConfig config_from(const model::Settings& settings) {
   config.append.redis = redis::connect_options(settings);
   config.append.sidecar_id = sidecar_id;
   config.append.live_prefix = settings.text("redis.live_prefix");
+  config.append.journal_bytes_max =
+      static_cast<std::uint64_t>(settings.integer("sidecar.journal_max_mb")) << 20U;
+  // What is kept of the committed entries leaves most of the journal to those that are not.
+  config.rollup.journal_keep_bytes =
+      std::min(config.rollup.journal_keep_bytes, config.append.journal_bytes_max / 4);
   config.rollup.redis = config.append.redis;
   config.rollup.sidecar_id = sidecar_id;
   config.rollup.directory = config.drain.directory;

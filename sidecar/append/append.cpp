@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "shm/base/clock.hpp"
 #include "sidecar/model/codec.hpp"
@@ -13,6 +14,7 @@ namespace {
 constexpr double kMemoryShareMax =
     0.8;  // above it live values are not written: the journal goes first
 constexpr std::int64_t kMemoryCheckIntervalNs = 1'000'000'000;
+constexpr std::int64_t kSizeCheckIntervalNs = 200'000'000;
 constexpr std::int64_t kConfirmIntervalNs = kRedisWordMaxNs / 5;
 
 }  // namespace
@@ -69,7 +71,7 @@ std::size_t Append::work(std::int64_t now_ns) {
       return 0;
     }
   }
-  if (!pending_) {
+  if (!pending_ || !journal_has_room(now_ns)) {
     confirm(now_ns);
     return 0;
   }
@@ -102,6 +104,19 @@ void Append::redis_is_confirmed(std::int64_t now_ns) {
   next_confirm_ns_ = now_ns + kConfirmIntervalNs;
   // Release: what connect() said of a hole is in the mailbox before.
   exchange_.redis_confirmed_at_ns.store(now_ns, std::memory_order_release);
+}
+
+bool Append::journal_has_room(std::int64_t now_ns) {
+  if (now_ns >= next_size_check_ns_) {
+    next_size_check_ns_ = now_ns + kSizeCheckIntervalNs;
+    if (const auto bytes = writer_->journal_bytes()) journal_bytes_ = *bytes;
+  }
+  const bool is_full = journal_bytes_ >= config_.journal_bytes_max;
+  if (is_full && !std::exchange(journal_is_full_, is_full))
+    spdlog::warn("append: the journal is at its limit of {} bytes: the Lanes hold the rest",
+                 config_.journal_bytes_max);
+  journal_is_full_ = is_full;
+  return !is_full;
 }
 
 bool Append::may_write_live(std::int64_t now_ns) {
@@ -151,6 +166,7 @@ Status Append::append_pending(std::int64_t now_ns) {
     spdlog::warn("append: {} live writes failed: {}", appended->live_failures,
                  appended->live_failure);
   }
+  journal_bytes_ += entry.size();
   ++counters_.entries;
   acknowledged_.appended(positions);
   exchange_.acknowledged.put_all(positions);

@@ -3,7 +3,8 @@
 // Threads   One; its connection is its own. work() appends at most one batch.
 // Once      A batch whose answer never came is judged by the positions read after the next fence was taken:
 //           what is acknowledged there is in the journal, the rest is appended again.
-// Errors    Redis away or full: the batch stays, backoff with jitter, the queue and then the Lanes hold.
+// Errors    Redis away or full, the journal at its limit: the batch stays, backoff with jitter, the queue and
+//           then the Lanes hold.
 #pragma once
 
 #include <cstdint>
@@ -42,6 +43,8 @@ struct AppendConfig {
   redis::ConnectOptions redis;
   std::string sidecar_id;
   std::string live_prefix{redis::kDefaultLivePrefix};
+  std::uint64_t journal_bytes_max =
+      1U << 30;  // as Redis estimates it: MySQL is away, nothing is trimmed
 };
 
 struct AppendCounters {
@@ -67,6 +70,7 @@ class Append {
   void redis_is_confirmed(std::int64_t now_ns);
   void settle_pending(const redis::Positions& positions);
   bool may_write_live(std::int64_t now_ns);
+  bool journal_has_room(std::int64_t now_ns);
   Status append_pending(std::int64_t now_ns);
 
   const AppendConfig config_;
@@ -80,8 +84,9 @@ class Append {
   std::vector<Ended> ended_;  // scripts to be shown as offline
   Backoff backoff_;
   AppendCounters counters_;
-  std::int64_t next_memory_check_ns_ = 0, next_confirm_ns_ = 0;
-  bool memory_is_short_ = false;
+  std::int64_t next_memory_check_ns_ = 0, next_confirm_ns_ = 0, next_size_check_ns_ = 0;
+  bool memory_is_short_ = false, journal_is_full_ = false;
+  std::uint64_t journal_bytes_ = 0;  // as Redis said, and what was appended since
 };
 
 }  // namespace ddt::sidecar

@@ -1,5 +1,6 @@
 #include "sidecar/redis/journal.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <compare>
@@ -185,6 +186,12 @@ Status JournalWriter::confirm() {
   if (reply->text == token_) return Done{};
   return Error{"redis: " + keys_.fence + ": FENCED " + (reply->is_nil() ? "gone" : "taken"), true,
                reply->is_nil() ? kFenceGone : kFenceTaken};
+}
+
+Result<std::uint64_t> JournalWriter::journal_bytes() {
+  Result<Reply> reply = client_.run({"MEMORY", "USAGE", keys_.journal});
+  if (!reply) return reply.error();
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, reply->integer));  // nil: no entry
 }
 
 Status JournalWriter::forget(std::span<const model::LaneName> lanes) {

@@ -100,6 +100,9 @@ class JournalWriter {
   // Whether Redis is still the one that took our fence: neither flushed nor come back old since, nor another's.
   Status confirm();
 
+  // Memory the journal takes in Redis, as Redis estimates it.
+  Result<std::uint64_t> journal_bytes();
+
   // Forgets Lanes that were retired, under the fence.
   Status forget(std::span<const model::LaneName> lanes);
 
