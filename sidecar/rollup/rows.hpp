@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,6 +34,10 @@ inline sql::Value value_of_bytes(const model::SegmentId& id) {
 inline sql::Value value_of_bytes(std::string bytes) { return bytes; }
 inline sql::Value value_of_count(std::uint64_t count) { return count; }
 inline sql::Value value_of_id(std::int64_t id) { return id; }
+
+inline void push(std::vector<sql::Value>& values, std::initializer_list<sql::Value> row) {
+  values.insert(values.end(), row.begin(), row.end());
+}
 
 // Rows of one statement: all values, row by row.
 struct RowSet {

@@ -15,19 +15,10 @@
 namespace ddt::sidecar {
 namespace {
 
-void push(std::vector<sql::Value>& values, std::initializer_list<sql::Value> row) {
-  values.insert(values.end(), row.begin(), row.end());
-}
-
 void push_identity(std::vector<sql::Value>& values, const Fact& fact, const model::Origin& origin) {
   push(values, {value_of_text(origin.script_name), value_of_time(origin.event_time_ns),
                 value_of_bytes(fact.block->lane.segment_id), value_of_count(fact.block->lane.lane),
                 value_of_count(origin.position), value_of_text(origin.metadata)});
-}
-
-void mark(DirtyHours& dirty, std::int32_t profile_id, std::string_view metric_type,
-          std::int64_t time_ns) {
-  dirty.emplace(profile_id, metric_type, model::hour_start_ns(model::unix_hour(time_ns)));
 }
 
 // ── trades ───────────────────────────────────────────────────────────────────────────────────────────

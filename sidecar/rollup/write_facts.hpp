@@ -6,12 +6,15 @@
 
 #include <set>
 #include <span>
+#include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "shm/base/result.hpp"
 #include "sidecar/model/block.hpp"
+#include "sidecar/model/time.hpp"
 #include "sidecar/model/window.hpp"
 #include "sql/client.hpp"
 
@@ -25,6 +28,10 @@ struct Fact {
 
 // Which figures a transaction has made stale: (profile, metric type, hour start).
 using DirtyHours = std::set<std::tuple<std::int32_t, std::string, std::int64_t>>;
+inline void mark(DirtyHours& dirty, std::int32_t profile_id, std::string_view metric_type,
+                 std::int64_t time_ns) {
+  dirty.emplace(profile_id, metric_type, model::hour_start_ns(model::unix_hour(time_ns)));
+}
 
 std::vector<Fact> facts_of(std::span<const model::Block> blocks);
 

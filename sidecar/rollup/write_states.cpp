@@ -14,15 +14,6 @@
 namespace ddt::sidecar {
 namespace {
 
-void push(std::vector<sql::Value>& values, std::initializer_list<sql::Value> row) {
-  values.insert(values.end(), row.begin(), row.end());
-}
-
-void mark(DirtyHours& dirty, std::int32_t profile_id, std::string_view metric_type,
-          std::int64_t time_ns) {
-  dirty.emplace(profile_id, metric_type, model::hour_start_ns(model::unix_hour(time_ns)));
-}
-
 template <typename State>
 std::string bytes_of(const State& state) {
   std::string bytes;
