@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -264,12 +265,24 @@ Result<SegmentReader> SegmentReader::open(const std::string& directory, const st
   auto mapping = Mapping::map(segment.fd_.get(), segment_bytes(segment.lane_lines_));
   if (!mapping) return mapping.error();
   segment.mapping_ = std::move(*mapping);
+  auto guard = FaultGuard::over(segment.mapping_.data(), segment.mapping_.size(), kLanesOffset);
+  if (!guard) return guard.error();
+  segment.guard_ = std::move(*guard);
   return segment;
 }
 
-bool SegmentReader::is_whole() const noexcept {
+bool SegmentReader::is_whole() noexcept {
   struct stat info {};
-  return ::fstat(fd_.get(), &info) == 0 && info.st_size >= static_cast<off_t>(mapping_.size());
+  if (::fstat(fd_.get(), &info) != 0) return false;
+  if (info.st_size < static_cast<off_t>(mapping_.size())) return false;
+  // Truncated and grown again between two looks, or punched: its memory is gone, and zeroes look like Lanes
+  // that were never written. tmpfs counts exactly what it holds; elsewhere compression may shrink a file.
+  struct statfs file_system {};
+  constexpr auto kTmpfs = 0x01021994;  // TMPFS_MAGIC of <linux/magic.h>
+  if (::fstatfs(fd_.get(), &file_system) != 0 || file_system.f_type != kTmpfs) return true;
+  const bool has_shrunk = info.st_blocks < blocks_seen_;
+  blocks_seen_ = std::max<std::int64_t>(blocks_seen_, info.st_blocks);
+  return !has_shrunk;
 }
 
 std::uint32_t SegmentReader::lane_count() const noexcept {

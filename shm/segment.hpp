@@ -8,8 +8,9 @@
 //             means that the owner is gone.
 // Memory      The bot maps the header, and each Lane when it is claimed: a bot that locks its memory
 //             (mlockall) pays for the Lanes it uses, not for 256.
-// Threads     SegmentWriter: guarded by its user, once made. SegmentReader: one thread.
-// Errors      A full file system refuses with a status (posix_fallocate), never SIGBUS.
+// Threads     SegmentWriter: guarded by its user, once made. SegmentReader: one thread, SIGBUS not blocked.
+// Errors      A full file system refuses with a status (posix_fallocate), never SIGBUS. A file truncated
+//             under a SegmentReader reads as zeroes from then on, and is_torn() says so.
 #pragma once
 
 #include <sys/types.h>
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "shm/base/result.hpp"
+#include "shm/fault_guard.hpp"
 #include "shm/file.hpp"
 #include "shm/mapping.hpp"
 #include "shm/segment_layout.hpp"
@@ -90,8 +92,10 @@ class SegmentReader {
   ClockKind clock() const noexcept { return clock_; }
 
   LockState owner_lock() const noexcept { return lock_state(fd_.get()); }
-  // False once somebody truncated the file below what was mapped.
-  bool is_whole() const noexcept;
+  // False once somebody truncated the file below what was mapped, or took memory out of it.
+  bool is_whole() noexcept;
+  // True once a read found the file truncated: whatever was copied since may be zeroes. Costs a load.
+  bool is_torn() const noexcept { return guard_.is_torn(); }
   std::uint32_t lane_count() const noexcept;  // bounded by kLanesMax
   bool is_lane_claimed(std::uint32_t lane) const noexcept;
   std::uint32_t lane_lines() const noexcept { return lane_lines_; }
@@ -121,6 +125,8 @@ class SegmentReader {
   std::string name_;
   FileDescriptor fd_;
   Mapping mapping_;
+  FaultGuard guard_;  // goes before the mapping
+  std::int64_t blocks_seen_ = 0;
   std::uint8_t id_[16]{};
   std::uint32_t owner_uid_ = 0, owner_pid_ = 0, lane_lines_ = 0;
   std::int32_t profile_id_ = 0;

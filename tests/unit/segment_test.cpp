@@ -294,6 +294,33 @@ TEST_F(Segment, TellsWhenItIsCutShortUnderTheReader) {
   EXPECT_FALSE(reader->is_whole());
 }
 
+TEST_F(Segment, ReadsAsZeroesOnceCutShortUnderTheReader) {
+  SegmentWriter writer = create();
+  ASSERT_TRUE(writer.claim_lane());
+  auto reader = open();
+  ASSERT_TRUE(reader);
+  ASSERT_EQ(reader->lane_count(), 1U);
+  EXPECT_FALSE(reader->is_torn());
+  ASSERT_EQ(::truncate(writer.path().c_str(), 0), 0);
+  EXPECT_EQ(reader->lane_count(), 0U);
+  EXPECT_TRUE(reader->is_torn());
+  RecordCopy copy;
+  EXPECT_EQ(reader->lane(0, 0).read(copy), Peeked::empty);
+  EXPECT_EQ(reader->name_at(1), "");
+}
+
+TEST_F(Segment, TellsWhenItWasCutShortAndGrownAgain) {
+  SegmentWriter writer = create();
+  ASSERT_TRUE(writer.claim_lane());
+  auto reader = open();
+  ASSERT_TRUE(reader);
+  EXPECT_TRUE(reader->is_whole());
+  const auto bytes = static_cast<off_t>(reader->mapped_bytes());
+  ASSERT_EQ(::truncate(writer.path().c_str(), kLanesOffset), 0);
+  ASSERT_EQ(::truncate(writer.path().c_str(), bytes), 0);
+  EXPECT_FALSE(reader->is_whole());
+}
+
 // ── the directory ────────────────────────────────────────────────────────────────────────────────
 
 TEST_F(Segment, GetsItsDirectoryMadeForOneUser) {
