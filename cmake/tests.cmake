@@ -1,5 +1,5 @@
 # tests/<kind>/<area>_test.cpp: each file is one program and one ctest entry, labelled with its kind.
-# tests/support holds what they share; kinds: unit, integration, process, e2e (STYLE: tests).
+# tests/support holds what they share; kinds: unit, model, integration, process, e2e (STYLE: tests).
 find_package(GTest REQUIRED)
 file(GLOB_RECURSE support_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/support/*.cpp)
 if(support_sources)

@@ -8,6 +8,7 @@
 
 #include "shm/base/clock.hpp"
 #include "shm/file.hpp"
+#include "sidecar/drain/lane_rules.hpp"
 
 namespace ddt::sidecar {
 namespace {
@@ -21,22 +22,6 @@ constexpr std::int64_t kViewsIntervalNs = 100'000'000;
 std::uint64_t tick_rate_q32(std::uint64_t ticks, std::int64_t ns) {
   return static_cast<std::uint64_t>((static_cast<uint128>(ns) << 32U) /
                                     std::max<std::uint64_t>(ticks, 1));
-}
-
-model::LaneCounts counts_of(const LaneReader& reader) {
-  const LaneCounters counters = reader.counters();
-  return {.dropped_samples = counters.dropped[0],
-          .dropped_states = counters.dropped[1],
-          .dropped_facts = counters.dropped[2],
-          .refused = counters.refused,
-          .produced = counters.ordinals};
-}
-
-// Everything that `now` says is already said by `said`.
-bool covers(const model::LaneCounts& said, const model::LaneCounts& now) {
-  return said.dropped_samples >= now.dropped_samples && said.dropped_states >= now.dropped_states &&
-         said.dropped_facts >= now.dropped_facts && said.refused >= now.refused &&
-         said.produced >= now.produced;
 }
 
 bool same(const model::LaneCounts& a, const model::LaneCounts& b) {
@@ -53,7 +38,7 @@ struct Drain::Lane {
   LaneReader reader;
   model::LaneName name;
   BlockBuilder builder;
-  std::uint64_t ordinal = 0;    // of the next Record
+  LaneSeen seen;
   std::uint64_t published = 0;  // Records before reader.next()
   std::uint64_t acknowledged = 0, forgotten_to = 0, committed = 0;
   model::LaneCounts counts_sent, counts_committed;
@@ -65,11 +50,7 @@ struct Drain::Lane {
     return builder.is_empty() && committed >= reader.next() &&
            covers(counts_committed, counts_of_control());
   }
-  model::LaneCounts counts_of_control() const {
-    model::LaneCounts counts = counts_of(reader);
-    counts.produced = std::max(counts.produced, ordinal);
-    return counts;
-  }
+  model::LaneCounts counts_of_control() const { return counts_of(reader.counters(), seen); }
 };
 
 struct Drain::Segment {
@@ -205,7 +186,7 @@ void Drain::find_new_lanes(Segment& segment) {
     const StartPosition start = known == starts_.end() ? StartPosition{} : known->second;
     LaneReader reader = segment.reader.lane(index, 0);
     const std::uint64_t released = reader.released();  // our predecessor's
-    const std::uint64_t from = std::max({start.acknowledged, start.committed, released});
+    const std::uint64_t from = start_of(start, released);
     header.from = from;
     reader.rewind(from);
     auto lane = std::make_unique<Lane>(reader, std::move(header));
@@ -236,8 +217,8 @@ std::size_t Drain::read_lane(Segment& segment, Lane& lane, std::size_t records_m
                  "impossible sequence or length at position " + std::to_string(lane.reader.next()));
       break;
     }
-    lane.ordinal = copy_->head.ordinal + 1;
-    lane.published = copy_->head.ordinal - copy_->head.refused + 1;
+    lane.seen.ordinal = copy_->head.ordinal + 1;
+    lane.published = lane.seen.published = copy_->head.ordinal - copy_->head.refused + 1;
     add_record(segment, lane, lane.builder, *copy_);
     ++records;
   }
@@ -322,14 +303,14 @@ void Drain::take_mail(std::int64_t now_ns) {
 }
 
 void Drain::release(Lane& lane) {
-  std::uint64_t position = lane.committed;
-  const std::uint64_t released = lane.reader.released();
-  const bool fills_up = lane.reader.next() - released >= lane.reader.line_count() / 4;
-  const bool redis_has_all = lane.committed >= lane.forgotten_to;
-  if (redis_is_witness_ && fills_up && redis_has_all)
-    position = std::max(position, lane.acknowledged);
-  position = std::min(position, lane.reader.next());
-  if (position > released) lane.reader.release(position);
+  const LaneState state{.next = lane.reader.next(),
+                        .released = lane.reader.released(),
+                        .line_count = lane.reader.line_count(),
+                        .committed = lane.committed,
+                        .acknowledged = lane.acknowledged,
+                        .forgotten_to = lane.forgotten_to};
+  const std::uint64_t position = release_position(state, redis_is_witness_);
+  if (position > state.released) lane.reader.release(position);
 }
 
 FillAnswer Drain::answer(const FillRequest& request) {
@@ -350,7 +331,7 @@ FillAnswer Drain::answer(const FillRequest& request) {
       if (own.get() == lane) segment = candidate.get();
     }
   }
-  const std::uint64_t from = std::clamp(lane->reader.released(), request.from, request.to);
+  const std::uint64_t from = fill_start(request, lane->reader.released());
   LaneReader reader = segment->reader.lane(request.lane.lane, from);
   model::Block header = segment->header(request.lane.lane);
   header.from = from;
@@ -362,8 +343,7 @@ FillAnswer Drain::answer(const FillRequest& request) {
       quarantine(*lane, "cannot read position " + std::to_string(reader.next()) + " again");
       break;
     }
-    if (is_first)
-      answer.lost_records = copy_->head.ordinal - copy_->head.refused - request.published_before;
+    if (is_first) answer.lost_records = lost_before(copy_->head, request);
     is_first = false;
     ordinal = copy_->head.ordinal + 1;
     add_record(*segment, *lane, builder, *copy_);
@@ -372,9 +352,8 @@ FillAnswer Drain::answer(const FillRequest& request) {
     LaneReader behind = segment->reader.lane(request.lane.lane, from);
     const bool is_there =
         behind.next() < lane->reader.next() && behind.read(*copy_) == Peeked::record;
-    const std::uint64_t published =
-        is_there ? copy_->head.ordinal - copy_->head.refused : lane->published;
-    answer.lost_records = published - request.published_before;
+    answer.lost_records =
+        is_there ? lost_before(copy_->head, request) : lane->published - request.published_before;
   }
   answer.lost_to = from;
   answer.block = builder.take(reader.next(), ordinal, model::LaneCounts{});
@@ -433,7 +412,7 @@ bool Drain::send_due(std::int64_t now_ns, bool all) {
       everything_sent = false;
       break;
     }
-    batch.blocks.push_back(lane->builder.take(lane->reader.next(), lane->ordinal, counts));
+    batch.blocks.push_back(lane->builder.take(lane->reader.next(), lane->seen.ordinal, counts));
     batch.bytes += bytes;
     lane->counts_sent = counts;
     if (batch.bytes >= config_.batch_bytes_max) batches_.push(std::exchange(batch, {}));
