@@ -17,6 +17,8 @@
 #include <memory>
 #include <system_error>
 
+#include "shm/base/utf8.hpp"
+
 namespace ddt {
 namespace {
 
@@ -311,6 +313,11 @@ const std::string& SegmentReader::name_at(std::uint16_t index) {
     std::memcpy(&entry, mapping_.data() + kNameTableOffset + index * sizeof(NameEntry),
                 sizeof entry);
     name.emplace(entry.text, std::min<std::size_t>(entry.bytes, kNameBytesMax));
+    // It goes into keys, rows and JSON: what no store takes would stop the Records of others, too.
+    if (!is_utf8(*name)) replace_non_ascii(*name);
+    for (char& c : *name) {
+      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+    }
   }
   return *name;
 }
@@ -333,7 +340,8 @@ bool SegmentReader::calibrate(std::uint64_t ticks, std::int64_t wall, std::uint6
   constexpr std::size_t kPairsPerDoubling = 16;
   const bool has_rate = pairs_.back().ns_per_tick_q32 != 0;
   if (has_rate) {
-    const std::int64_t drift = wall_time_ns(ticks) - wall;
+    __extension__ using Wide = __int128;  // a pair that the bot has forged may say any time
+    const Wide drift = static_cast<Wide>(wall_time_ns(ticks)) - wall;
     const std::int64_t tolerated = tolerance_ns << (pairs_.size() / kPairsPerDoubling);
     if (drift <= tolerated && drift >= -tolerated) return false;
   }

@@ -27,6 +27,7 @@
 #include "shm/file.hpp"
 #include "shm/mapping.hpp"
 #include "shm/segment_layout.hpp"
+#include "shm/words.hpp"
 
 namespace ddt {
 
@@ -101,10 +102,14 @@ class SegmentReader {
   std::uint32_t lane_lines() const noexcept { return lane_lines_; }
   LaneReader lane(std::uint32_t lane, std::uint64_t start) const noexcept;
   LaneControl* lane_control(std::uint32_t lane) const noexcept;
-  // The name at an index; "" where there is none. Copied at first use: later scribbling changes
-  // nothing.
+  // The name at an index, UTF-8 without control characters; "" where there is none. Copied at first
+  // use: later scribbling changes nothing.
   const std::string& name_at(std::uint16_t index);
-  const std::string& script_name() { return name_at(script_name_); }
+  // The same where it names a script: at most 50 bytes.
+  std::string script_at(std::uint16_t index) {
+    return std::string(utf8_prefix(name_at(index), kWordBytesMax));
+  }
+  std::string script_name() { return script_at(script_name_); }
 
   // Wall time of a stamp, by the pairs published so far. At least one pair with a rate must exist.
   std::int64_t wall_time_ns(std::uint64_t stamp) const noexcept;

@@ -10,15 +10,18 @@ namespace {
 
 constexpr std::size_t kFactBytesEstimate = 600;  // an Event with its strings
 constexpr std::size_t kFoldedBytesEstimate = 40;
+// The first of its minute, name or symbol: a bot that scribbles makes every Record such a one.
+constexpr std::size_t kSummaryBytesEstimate = 500;
 
-// Keeps the newer of two readings in place; the one that came later in the Lane wins a tie.
+// Keeps the newer of two readings in place; the one that came later in the Lane wins a tie. True for the first one.
 template <typename Map, typename Key>
-void keep_newest(Map& map, Key key, model::Event event) {
+bool keep_newest(Map& map, Key key, model::Event event) {
   const auto [slot, is_new] = map.try_emplace(std::move(key), std::move(event));
-  if (is_new) return;  // try_emplace has moved only if it inserted
+  if (is_new) return true;  // try_emplace has moved only if it inserted
   if (model::origin_of(event).event_time_ns >= model::origin_of(slot->second).event_time_ns) {
     slot->second = std::move(event);
   }
+  return false;
 }
 
 std::string state_key(const model::Event& event) {
@@ -67,19 +70,22 @@ void BlockBuilder::add_rejected(std::uint64_t position, std::string reason, std:
 
 void BlockBuilder::add_sample(const model::LatencyEvent& event) {
   const model::Origin& origin = event.origin;
-  latency_[{origin.profile_id, origin.script_name, event.endpoint,
-            model::unix_minute(origin.event_time_ns)}]
-      .add(event.duration_ns, event.outcome);
+  const auto [slot, is_new] =
+      latency_.try_emplace({origin.profile_id, origin.script_name, event.endpoint,
+                            model::unix_minute(origin.event_time_ns)});
+  if (is_new) bytes_ += kSummaryBytesEstimate;
+  slot->second.add(event.duration_ns, event.outcome);
 }
 
 void BlockBuilder::add_sample(const model::MetricEvent& event) {
   const model::Origin& origin = event.origin;
-  metrics_[{origin.profile_id, origin.script_name, event.name,
-            model::unix_hour(origin.event_time_ns)}]
-      .add(event.kind, event.value_e8, origin.event_time_ns,
-           {.segment_id = header_.lane.segment_id,
-            .lane = header_.lane.lane,
-            .position = origin.position});
+  const auto [slot, is_new] = metrics_.try_emplace(
+      {origin.profile_id, origin.script_name, event.name, model::unix_hour(origin.event_time_ns)});
+  if (is_new) bytes_ += kSummaryBytesEstimate;
+  slot->second.add(event.kind, event.value_e8, origin.event_time_ns,
+                   {.segment_id = header_.lane.segment_id,
+                    .lane = header_.lane.lane,
+                    .position = origin.position});
 }
 
 void BlockBuilder::add_state(model::Event event) {
@@ -90,20 +96,24 @@ void BlockBuilder::add_state(model::Event event) {
   }
   const std::int32_t profile_id = model::origin_of(event).profile_id;
   std::tuple key{event.index(), profile_id, state_key(event)};
-  keep_newest(latest_, std::move(key), std::move(event));
+  const std::size_t bytes = kSummaryBytesEstimate + model::origin_of(event).metadata.size();
+  if (keep_newest(latest_, std::move(key), std::move(event))) bytes_ += bytes;
 }
 
 void BlockBuilder::add_hour_state(const model::Event& event) {
   const model::Origin& origin = model::origin_of(event);
-  keep_newest(hours_,
-              std::tuple{event.index(), origin.profile_id, origin.script_name,
-                         model::unix_hour(origin.event_time_ns)},
-              event);
+  const bool is_new = keep_newest(hours_,
+                                  std::tuple{event.index(), origin.profile_id, origin.script_name,
+                                             model::unix_hour(origin.event_time_ns)},
+                                  event);
+  if (is_new) bytes_ += kSummaryBytesEstimate + origin.metadata.size();
 }
 
 void BlockBuilder::add_equity(const model::EquityEvent& event) {
   const std::int64_t minute = model::unix_minute(event.origin.event_time_ns);
-  auto& slot = equity_[{event.origin.profile_id, minute}];
+  const auto [entry, is_new] = equity_.try_emplace({event.origin.profile_id, minute});
+  if (is_new) bytes_ += kSummaryBytesEstimate;
+  model::EquityMinuteOf& slot = entry->second;
   slot.profile_id = event.origin.profile_id;
   slot.minute = minute;
   slot.script_name = event.origin.script_name;

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "shm/base/utf8.hpp"
 #include "shm/words.hpp"
 #include "sidecar/model/json.hpp"
 #include "sidecar/model/trades.hpp"
@@ -11,34 +12,6 @@ namespace ddt::sidecar {
 namespace {
 
 constexpr std::int64_t kLatestTimeNs = 7'258'118'400'000'000'000;  // 2200, as at publish
-
-// Well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF).
-bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    if (lead < 0x80) {
-      ++i;
-      continue;
-    }
-    const std::size_t bytes = lead >= 0xC2 && lead < 0xE0   ? 2
-                              : lead >= 0xE0 && lead < 0xF0 ? 3
-                              : lead >= 0xF0 && lead < 0xF5 ? 4
-                                                            : 0;
-    if (bytes == 0 || i + bytes > text.size()) return false;
-    unsigned code = lead & (0xFFU >> (bytes + 1));
-    for (std::size_t k = 1; k < bytes; ++k) {
-      const auto next = static_cast<unsigned char>(text[i + k]);
-      if ((next & 0xC0U) != 0x80U) return false;
-      code = (code << 6U) | (next & 0x3FU);
-    }
-    if ((bytes == 3 && code < 0x800) || (bytes == 4 && (code < 0x10000 || code > 0x10FFFF)) ||
-        (code >= 0xD800 && code <= 0xDFFF)) {
-      return false;
-    }
-    i += bytes;
-  }
-  return true;
-}
 
 bool is_time(std::int64_t time_ns) { return time_ns >= 0 && time_ns < kLatestTimeNs; }
 bool is_time_or_unsaid(std::int64_t time_ns) { return time_ns == kNoTime || is_time(time_ns); }
@@ -55,7 +28,8 @@ bool are_numbers_or_unsaid(std::initializer_list<std::int64_t> values_e8) {
   return true;
 }
 
-// Reads the texts behind a body in their order; running out of bytes makes the whole Record undecodable.
+// Reads the texts behind a body in their order. Running out of bytes makes the whole Record undecodable, and so does
+// a text that is longer than a bot can publish: MySQL would refuse its row, at everybody's cost.
 class Texts {
  public:
   Texts(const RecordCopy& record, std::size_t body_bytes, DecodeCounts& counts)
@@ -63,8 +37,8 @@ class Texts {
               record.payload_bytes - body_bytes),
         counts_(counts) {}
 
-  std::string next(std::size_t bytes) {
-    if (bytes > rest_.size()) {
+  std::string next(std::size_t bytes, std::size_t bytes_max) {
+    if (bytes > rest_.size() || bytes > bytes_max) {
       ok_ = false;
       return {};
     }
@@ -72,15 +46,13 @@ class Texts {
     rest_.remove_prefix(bytes);
     if (!is_utf8(text)) {
       ++counts_.texts_not_utf8;
-      for (char& c : text) {
-        if (static_cast<unsigned char>(c) >= 0x80) c = '?';
-      }
+      replace_non_ascii(text);
     }
     return text;
   }
   template <typename Word>
   std::string word(std::uint8_t code, std::size_t bytes) {
-    std::string text = next(bytes);
+    std::string text = next(bytes, kWordBytesMax);
     if (code == kOtherWord) {
       ++counts_.other_words;
       return text;
@@ -89,7 +61,7 @@ class Texts {
   }
   std::string metadata(std::size_t bytes) {
     if (bytes == 0) return {};
-    if (bytes > rest_.size()) {
+    if (bytes > rest_.size() || bytes > kMetadataBytesMax) {
       ok_ = false;
       return {};
     }
@@ -122,9 +94,9 @@ const Decoded kBadSymbol = Undecodable{"symbol"};
 
 Decoded make(const SignalBody& b, Texts& texts, model::Origin origin, SegmentReader&) {
   model::SignalEvent e;
-  e.signal_id = texts.next(b.text_bytes[0]);
-  e.symbol = texts.next(b.text_bytes[1]);
-  e.reason = texts.next(b.text_bytes[2]);
+  e.signal_id = texts.next(b.text_bytes[0], kIdBytesMax);
+  e.symbol = texts.next(b.text_bytes[1], kSymbolBytesMax);
+  e.reason = texts.next(b.text_bytes[2], kWordBytesMax);
   e.direction = texts.word<Direction>(b.direction, b.text_bytes[3]);
   e.fate = texts.word<SignalFate>(b.fate, b.text_bytes[4]);
   origin.metadata = texts.metadata(b.metadata_bytes);
@@ -142,10 +114,10 @@ Decoded make(const SignalBody& b, Texts& texts, model::Origin origin, SegmentRea
 
 Decoded make(const OrderBody& b, Texts& texts, model::Origin origin, SegmentReader&) {
   model::OrderEvent e;
-  e.order_id = texts.next(b.text_bytes[0]);
-  e.parent_order_id = texts.next(b.text_bytes[1]);
-  e.signal_id = texts.next(b.text_bytes[2]);
-  e.symbol = texts.next(b.text_bytes[3]);
+  e.order_id = texts.next(b.text_bytes[0], kIdBytesMax);
+  e.parent_order_id = texts.next(b.text_bytes[1], kIdBytesMax);
+  e.signal_id = texts.next(b.text_bytes[2], kIdBytesMax);
+  e.symbol = texts.next(b.text_bytes[3], kSymbolBytesMax);
   e.order_type = texts.word<OrderType>(b.order_type, b.text_bytes[4]);
   e.side = texts.word<Side>(b.side, b.text_bytes[5]);
   e.status = texts.word<OrderStatus>(b.status, b.text_bytes[6]);
@@ -167,10 +139,10 @@ Decoded make(const OrderBody& b, Texts& texts, model::Origin origin, SegmentRead
 
 Decoded make(const TradeBody& b, Texts& texts, model::Origin origin, SegmentReader&) {
   model::TradeEvent e;
-  e.symbol = texts.next(b.text_bytes[0]);
-  e.trade_id = texts.next(b.text_bytes[1]);
-  e.order_id = texts.next(b.text_bytes[2]);
-  e.signal_id = texts.next(b.text_bytes[3]);
+  e.symbol = texts.next(b.text_bytes[0], kSymbolBytesMax);
+  e.trade_id = texts.next(b.text_bytes[1], kIdBytesMax);
+  e.order_id = texts.next(b.text_bytes[2], kIdBytesMax);
+  e.signal_id = texts.next(b.text_bytes[3], kIdBytesMax);
   e.trade_type = texts.word<TradeType>(b.trade_type, b.text_bytes[4]);
   e.side = texts.word<Side>(b.side, b.text_bytes[5]);
   e.exit_reason = texts.word<ExitReason>(b.exit_reason, b.text_bytes[6]);
@@ -201,8 +173,8 @@ Decoded make(const TradeBody& b, Texts& texts, model::Origin origin, SegmentRead
 
 Decoded make(const ErrorBody& b, Texts& texts, model::Origin origin, SegmentReader&) {
   model::ErrorEvent e;
-  e.code = texts.next(b.text_bytes[0]);
-  e.text = texts.next(b.text_bytes[1]);
+  e.code = texts.next(b.text_bytes[0], kWordBytesMax);
+  e.text = texts.next(b.text_bytes[1], kErrorTextBytesMax);
   e.severity = texts.word<Severity>(b.severity, b.text_bytes[2]);
   origin.metadata = texts.metadata(b.metadata_bytes);
   if (!texts.ok()) return kBadText;
@@ -232,7 +204,7 @@ Decoded make(const EquityBody& b, Texts& texts, model::Origin origin, SegmentRea
 
 Decoded make(const PositionBody& b, Texts& texts, model::Origin origin, SegmentReader&) {
   model::PositionEvent e;
-  e.symbol = texts.next(b.text_bytes[0]);
+  e.symbol = texts.next(b.text_bytes[0], kSymbolBytesMax);
   e.side = texts.word<Side>(b.side, b.text_bytes[1]);
   origin.metadata = texts.metadata(b.metadata_bytes);
   if (!texts.ok()) return kBadText;
@@ -327,7 +299,7 @@ std::variant<model::Event, Undecodable> decode(const RecordCopy& record, Segment
       given ? static_cast<std::int64_t>(head.stamp) : segment.wall_time_ns(head.stamp);
   if (!is_time(time_ns)) return kBadTime;
   model::Origin origin{.profile_id = head.profile_id,
-                       .script_name = segment.name_at(head.script),
+                       .script_name = segment.script_at(head.script),
                        .position = record.position,
                        .event_time_ns = time_ns,
                        .metadata = {}};
