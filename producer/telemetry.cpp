@@ -236,6 +236,16 @@ class ThreadLeases {
 
 thread_local ThreadLeases t_leases;
 
+// Store by store: a signal handler that publishes in between must find no Lane rather than the Lane of
+// another Telemetry.
+void remember_lane(std::uint64_t instance, LaneWriter* lane) noexcept {
+  t_thread_lane.instance = ThreadLane{}.instance;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  t_thread_lane.writer = lane;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  t_thread_lane.instance = instance;
+}
+
 }  // namespace
 }  // namespace detail
 
@@ -289,7 +299,7 @@ LaneWriter* Telemetry::attach_this_thread() const noexcept {
     lane = detail::t_leases.lane_of(core_);
   } catch (...) {  // out of memory: this thread stays detached
   }
-  detail::t_thread_lane = {instance_, lane};
+  detail::remember_lane(instance_, lane);
   detail::t_leasing = Leasing::possible;
   return lane;
 }

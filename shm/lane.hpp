@@ -48,6 +48,7 @@ struct alignas(kLineBytes) LaneControl {
   std::atomic<std::uint64_t> refused;   // bad number, time, profile or symbol
   std::atomic<std::uint64_t> ordinals;  // ordinals handed out when the last refusal happened
   std::atomic<std::uint64_t> metadata_left_off;
+  std::atomic<std::uint64_t> reentrant;  // asked inside a publish of the same thread
 };
 static_assert(sizeof(LaneControl) == 2 * kLineBytes && std::is_standard_layout_v<LaneControl>);
 static_assert(offsetof(LaneControl, claimed) == kLineBytes);
@@ -117,19 +118,23 @@ class BasicLaneWriter {
     return Publish::ok;
   }
 
-  // Counts a Record that is never published because what it says cannot be. False, and nothing is
-  // counted, inside a publish of this thread: the interrupted one owns the ordinals.
+  // Counts a Record that is never published because what it says cannot be. False inside a publish of
+  // this thread: the interrupted one owns the ordinals, and it counts as reentrant.
   bool count_refused() noexcept {
-    if (busy_) [[unlikely]]
+    if (busy_) [[unlikely]] {
+      count_reentrant();
       return false;
-    ++ordinal_;
-    ++refused_;
-    bump(control_->refused);
-    // Relaxed: a count, read on its own.
-    Memory::store(control_->ordinals, ordinal_, std::memory_order_relaxed);
+    }
+    be_busy();
+    count_refusal(control_->refused);
+    be_free();
     return true;
   }
-  void count_metadata_left_off() noexcept { bump(control_->metadata_left_off); }
+  void count_metadata_left_off() noexcept {
+    be_busy();  // a handler counts in the same word
+    bump(control_->metadata_left_off);
+    be_free();
+  }
 
   // Lines a fact could still take. Loads the reader's line: for callers that wait, not for the hot
   // path.
@@ -156,17 +161,28 @@ class BasicLaneWriter {
                   std::memory_order_relaxed);
   }
 
+  // From be_busy() to be_free() this thread is inside a publish. The fences are the compiler's only: a
+  // signal handler of this thread sees busy_ in order.
+  void be_busy() noexcept {
+    busy_ = true;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+  void be_free() noexcept {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    busy_ = false;
+  }
+
   // Whether there is room; from here to leave() this thread is inside a publish.
   Publish enter(RecordKind kind, std::uint32_t line_count) noexcept {
-    if (busy_) [[unlikely]]
-      return Publish::reentrant;  // a signal handler inside a publish of this thread
-    busy_ = true;
-    // Compiler only: the handler sees busy_ in order.
-    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (busy_) [[unlikely]] {
+      count_reentrant();  // a signal handler inside a publish of this thread
+      return Publish::reentrant;
+    }
+    be_busy();
     const auto record_class = static_cast<std::size_t>(class_of(kind));
     if (position_ + line_count - released_ > limit_of(record_class)) [[unlikely]] {
       if (!has_room_after_reload(record_class, line_count)) {
-        busy_ = false;
+        be_free();
         return Publish::full;
       }
     }
@@ -176,8 +192,7 @@ class BasicLaneWriter {
     position_ = position + line_count;
     ++ordinal_;
     for (std::uint32_t i = 0; i < line_count; ++i) prefetch(line_at(position_ + kLinesAhead + i));
-    std::atomic_signal_fence(std::memory_order_seq_cst);  // compiler only, as above
-    busy_ = false;
+    be_free();
   }
 
   // Lines this far ahead are asked for now: their page is walked (every 64th line begins one, which
@@ -240,12 +255,30 @@ class BasicLaneWriter {
                                                std::uint32_t line_count) noexcept {
     reload_released();
     if (position_ + line_count - released_ <= limit_of(record_class)) return true;
+    count_refusal(control_->dropped[record_class]);
+    return false;
+  }
+  // The count first: whoever stops between the two stores has refused, and the reader of the counts
+  // knows that one ordinal may be behind (docs/formats/segment.md).
+  void count_refusal(Sequence& counter) noexcept {
     ++ordinal_;
     ++refused_;
-    bump(control_->dropped[record_class]);
+    bump(counter);
+    // For the compiler: a bot that dies in between leaves the first of the two, never the second alone.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
     // Relaxed: a count, read on its own.
     Memory::store(control_->ordinals, ordinal_, std::memory_order_relaxed);
-    return false;
+  }
+  // Handlers may interrupt handlers: the word says the sum once the outermost is done.
+  [[gnu::noinline]] void count_reentrant() noexcept {
+    const std::atomic_ref<std::uint64_t> counted(reentrant_);
+    counted.fetch_add(1, std::memory_order_relaxed);  // relaxed: one thread
+    std::uint64_t said = 0;
+    do {
+      said = counted.load(std::memory_order_relaxed);
+      Memory::store(control_->reentrant, said,
+                    std::memory_order_relaxed);  // a count, read on its own
+    } while (said != counted.load(std::memory_order_relaxed));
   }
 
   std::byte* lines_ = nullptr;  // all of it within one line
@@ -256,6 +289,7 @@ class BasicLaneWriter {
   std::uint64_t ordinal_ = 0;
   std::uint64_t refused_ = 0;   // dropped ones included
   std::uint64_t released_ = 0;  // cached
+  std::uint64_t reentrant_ = 0;
 };
 using LaneWriter = BasicLaneWriter<LaneMemory>;
 static_assert(sizeof(LaneWriter) <= kLineBytes);

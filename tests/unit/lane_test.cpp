@@ -322,6 +322,7 @@ TEST_F(Lane, RefusesAPublishInsideAPublishOfTheSameThread) {
   EXPECT_EQ(copy.lines, lines_for(100));
   EXPECT_EQ(reader.read(copy), Peeked::empty);
   EXPECT_EQ(control.refused.load(), 0U);
+  EXPECT_EQ(control.reentrant.load(), 2U);
   EXPECT_EQ(publish(kFact), Publish::ok);  // and the thread may publish again
   ASSERT_EQ(reader.read(copy), Peeked::record);
   EXPECT_EQ(copy.head.ordinal, 1U);
