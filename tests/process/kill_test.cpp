@@ -3,9 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <chrono>
-#include <cstring>
 #include <ddt/telemetry.hpp>
 #include <random>
 #include <string>
@@ -14,6 +12,7 @@
 
 #include "shm/segment.hpp"
 #include "tests/support/child_process.hpp"
+#include "tests/support/nth_record.hpp"
 #include "tests/support/temp_directory.hpp"
 
 namespace ddt {
@@ -21,70 +20,13 @@ namespace {
 
 constexpr int kRounds = 300;
 constexpr std::uint32_t kLines = 256;  // short: the bot goes round many times before it dies
-constexpr std::size_t kMetadataBytes = 600;
 
-// The n-th Record says n wherever it can, over one line or a dozen.
-Published publish_nth(const Telemetry& telemetry, std::int64_t n) {
-  if (n % 3 != 0) {
-    return telemetry.publish(Metric{.name = 0, .value_e8 = n, .event_time_ns = n});
-  }
-  std::array<char, kMetadataBytes> metadata;
-  metadata.fill(static_cast<char>('a' + n % 26));
-  return telemetry.publish(
-      Trade{.symbol = "SPY",
-            .trade_type = "breakout",
-            .side = "buy",
-            .quantity_e8 = n,
-            .entry_price_e8 = n,
-            .exit_price_e8 = n,
-            .entry_time_ns = n,
-            .exit_time_ns = n,
-            .exit_reason = "profit_target",
-            .event_time_ns = n,
-            .metadata = {metadata.data(), static_cast<std::size_t>(n) % metadata.size()}});
+// Reads what is there and gives it back.
+bool read_all(test::NthRecordChecker& checker, LaneReader& lane) {
+  const bool is_whole = checker.read_all(lane);
+  lane.release(lane.next());
+  return is_whole;
 }
-
-bool is_whole_nth(const RecordCopy& copy, std::int64_t n) {
-  if (copy.head.stamp != static_cast<std::uint64_t>(n)) return false;
-  if (n % 3 != 0) {
-    MetricBody body;
-    std::memcpy(&body, copy.payload.data(), sizeof body);
-    return copy.head.kind == RecordKind::metric && copy.lines == 1 && body.value_e8 == n;
-  }
-  TradeBody body;
-  std::memcpy(&body, copy.payload.data(), sizeof body);
-  if (copy.head.kind != RecordKind::trade || body.quantity_e8 != n || body.exit_time_ns != n ||
-      body.metadata_bytes != static_cast<std::size_t>(n) % kMetadataBytes)
-    return false;
-  const std::size_t texts = sizeof body + 3;  // behind "SPY"
-  for (std::size_t i = 0; i < body.metadata_bytes; ++i) {
-    if (copy.payload[texts + i] != static_cast<std::byte>('a' + n % 26)) return false;
-  }
-  return true;
-}
-
-// Reads what is there; false at the first Record that is not the whole next one.
-class Checker {
- public:
-  bool read_all(LaneReader& lane) {
-    for (;;) {
-      const Peeked peeked = lane.read(copy_);
-      if (peeked == Peeked::empty) break;
-      if (peeked == Peeked::corrupt) return false;
-      // The bot repeats what was refused: the Records that were published are 0, 1, 2, …
-      if (copy_.head.ordinal - copy_.head.refused != count_) return false;
-      if (!is_whole_nth(copy_, static_cast<std::int64_t>(count_))) return false;
-      ++count_;
-    }
-    lane.release(lane.next());
-    return true;
-  }
-  std::uint64_t count() const { return count_; }
-
- private:
-  RecordCopy copy_{};
-  std::uint64_t count_ = 0;
-};
 
 TEST(Kill, LeavesOnlyWholeRecordsWithConsecutiveOrdinals) {
   std::mt19937 random(20131004);
@@ -101,7 +43,7 @@ TEST(Kill, LeavesOnlyWholeRecordsWithConsecutiveOrdinals) {
                                  .lane_lines = kLines});
       started.send(telemetry.is_attached() ? 's' : 'x');
       for (std::int64_t n = 0;;) {
-        if (publish_nth(telemetry, n) == Published::ok) ++n;
+        if (test::publish_nth(telemetry, n) == Published::ok) ++n;
       }
       return 0;
     });
@@ -112,11 +54,11 @@ TEST(Kill, LeavesOnlyWholeRecordsWithConsecutiveOrdinals) {
     auto segment = SegmentReader::open(directory.path(), names->front());
     ASSERT_TRUE(segment) << segment.error().message;
     LaneReader lane = segment->lane(0, 0);
-    Checker checker;
+    test::NthRecordChecker checker;
     const std::uint64_t life = life_lines(random);
     const std::int64_t deadline = monotonic_ns() + 30 * kNsPerSecond;
     while (lane.next() < life) {
-      ASSERT_TRUE(checker.read_all(lane)) << "round " << round << ", Record " << checker.count();
+      ASSERT_TRUE(read_all(checker, lane)) << "round " << round << ", Record " << checker.count();
       ASSERT_LT(monotonic_ns(), deadline) << "the bot says nothing";
     }
     const std::int64_t end = monotonic_ns() + then_ns(random);
@@ -125,9 +67,9 @@ TEST(Kill, LeavesOnlyWholeRecordsWithConsecutiveOrdinals) {
     EXPECT_EQ(segment->owner_lock(), LockState::held);
     bot.kill();
     EXPECT_EQ(segment->owner_lock(), LockState::free);
-    ASSERT_TRUE(checker.read_all(lane)) << "round " << round << ", Record " << checker.count();
+    ASSERT_TRUE(read_all(checker, lane)) << "round " << round << ", Record " << checker.count();
     const std::uint64_t at_death = checker.count();
-    ASSERT_TRUE(checker.read_all(lane));
+    ASSERT_TRUE(read_all(checker, lane));
     EXPECT_EQ(checker.count(), at_death);  // the dead say no more
     records += at_death;
     laps += lane.next() / kLines;

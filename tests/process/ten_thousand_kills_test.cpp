@@ -1,0 +1,166 @@
+// Eight bots under load, killed at random 10,000 times: whole Records only, ordinals without holes, every
+// Segment retired, and a ledger that adds up.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+
+#include "tests/support/child_process.hpp"
+#include "tests/support/drain_by_hand.hpp"
+#include "tests/support/nth_record.hpp"
+#include "tests/support/temp_directory.hpp"
+
+namespace ddt {
+namespace {
+
+constexpr std::size_t kBots = 8;
+constexpr std::uint32_t kLines = 1'024;
+constexpr int kFullNapUs = 50;  // eight of them must not keep the drain from two processors
+
+int kills() {
+  const char* said = std::getenv("DDT_TEST_KILLS");
+  return said == nullptr ? 10'000 : std::atoi(said);
+}
+
+// What a bot does all its life: Records of one line and of a dozen; what is refused is said again.
+int live(const std::string& directory) {
+  const Telemetry telemetry(
+      {.profile_id = 7, .script_name = "bot", .directory = directory, .lane_lines = kLines});
+  for (std::int64_t n = 0;;) {
+    if (test::publish_nth(telemetry, n) == Published::ok) {
+      ++n;
+    } else {
+      ::usleep(kFullNapUs);
+    }
+  }
+}
+
+// Reads every Lane beside the drain, which gives back only what was looked at here before.
+class Onlooker {
+ public:
+  explicit Onlooker(const std::string& directory) : directory_(directory) {}
+
+  testing::AssertionResult look() {
+    const auto names = segment_names(directory_);
+    if (!names) return testing::AssertionFailure() << names.error().message;
+    for (const std::string& name : *names) {
+      auto& seen = seen_[name];
+      if (!seen) {
+        auto opened = SegmentReader::open(directory_, name);
+        if (!opened) return testing::AssertionFailure() << opened.error().message;
+        seen = std::make_unique<Seen>(std::move(*opened));
+      }
+      if (seen->segment.lane_count() == 0) continue;
+      if (!seen->checker.read_all(seen->lane)) {
+        return testing::AssertionFailure()
+               << name << ": Record " << seen->checker.count() << " is not whole or not the next";
+      }
+    }
+    return testing::AssertionSuccess();
+  }
+  // Forgets the Segments that are retired; false if the drain stored another number of Records.
+  testing::AssertionResult settle(const test::DrainByHand& drain) {
+    for (auto seen = seen_.begin(); seen != seen_.end();) {
+      if (std::filesystem::exists(directory_ + "/" + seen->first)) {
+        ++seen;
+        continue;
+      }
+      const std::uint64_t count = seen->second->checker.count();
+      if (drain.stored_of(seen->first) != count) {
+        return testing::AssertionFailure() << seen->first << ": " << count << " Records, stored "
+                                           << drain.stored_of(seen->first);
+      }
+      records_ += count;
+      seen = seen_.erase(seen);
+    }
+    return testing::AssertionSuccess();
+  }
+  std::uint64_t records() const { return records_; }
+  std::size_t open() const { return seen_.size(); }
+
+ private:
+  struct Seen {
+    explicit Seen(SegmentReader reader) : segment(std::move(reader)), lane(segment.lane(0, 0)) {}
+    SegmentReader segment;
+    LaneReader lane;
+    test::NthRecordChecker checker;
+  };
+  const std::string directory_;
+  std::map<std::string, std::unique_ptr<Seen>> seen_;
+  std::uint64_t records_ = 0;
+};
+
+// What bots that died while they made their Segment have left; removed as the sidecar does after a minute.
+std::size_t remove_litter(const std::string& directory) {
+  std::size_t litter = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (!entry.path().filename().string().starts_with(kTemporaryPrefix)) continue;
+    ++litter;
+    const timespec old[2] = {{.tv_sec = ::time(nullptr) - 120, .tv_nsec = 0},
+                             {.tv_sec = ::time(nullptr) - 120, .tv_nsec = 0}};
+    ::utimensat(AT_FDCWD, entry.path().c_str(), old, 0);
+  }
+  remove_abandoned_temporaries(directory);
+  return litter;
+}
+
+TEST(TenThousandKills, OfEightBotsUnderLoadLeaveWholeRecordsAndNothingElse) {
+  const int kKills = kills();
+  const test::TempDirectory directory;
+  test::DrainByHand drain(directory.path());
+  Onlooker onlooker(directory.path());
+  std::mt19937 random(20131004);
+  std::array<std::unique_ptr<test::ChildProcess>, kBots> bots;
+  const auto start = [&](std::size_t bot) {
+    bots[bot] = std::make_unique<test::ChildProcess>([&] { return live(directory.path()); });
+  };
+  const auto sweep = [&](bool may_settle) {
+    drain.read();
+    ASSERT_TRUE(onlooker.look());  // behind the drain, before it gives anything back
+    drain.commit();
+    if (may_settle) {
+      ASSERT_TRUE(onlooker.settle(drain));
+    }
+  };
+  for (std::size_t bot = 0; bot < kBots; ++bot) start(bot);
+  std::uniform_int_distribution<std::size_t> which(0, kBots - 1);
+  std::uniform_int_distribution<int> pause_us(0, 1'000);
+  for (int killed = 0; killed < kKills; killed += static_cast<int>(kBots / 2)) {
+    ASSERT_NO_FATAL_FAILURE(sweep(true)) << "after " << killed << " kills";
+    ::usleep(static_cast<useconds_t>(pause_us(random)));
+    // Half of them at once; which half is drawn by where it begins.
+    const std::size_t first = which(random);
+    for (std::size_t i = 0; i < kBots / 2; ++i) ::kill(bots[(first + i) % kBots]->pid(), SIGKILL);
+    for (std::size_t i = 0; i < kBots / 2; ++i) start((first + i) % kBots);
+  }
+  for (auto& bot : bots) bot.reset();
+  for (int i = 0; i < 8; ++i) ASSERT_NO_FATAL_FAILURE(sweep(true));
+  EXPECT_EQ(onlooker.open(), 0U);
+  const auto names = segment_names(directory.path());
+  ASSERT_TRUE(names);
+  EXPECT_TRUE(names->empty()) << names->size() << " Segments are left";
+  const std::size_t litter = remove_litter(directory.path());
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
+  const test::HandLedger ledger = drain.ledger();
+  EXPECT_EQ(ledger.residual(), 0);
+  EXPECT_EQ(ledger.stored, onlooker.records());
+  EXPECT_EQ(ledger.refused + ledger.rejected, 0U);
+  EXPECT_EQ(drain.holes(), 0U);
+  EXPECT_EQ(drain.quarantined(), 0U);
+  // It was load: every other life at least had a Segment, and on average said something.
+  EXPECT_GT(drain.retired() * 2, static_cast<std::size_t>(kKills));
+  EXPECT_GT(onlooker.records(), static_cast<std::uint64_t>(kKills));
+  std::printf("%d kills, %zu Segments retired, %zu died making theirs, %lu Records, %lu dropped\n",
+              kKills, drain.retired(), litter, static_cast<unsigned long>(ledger.stored),
+              static_cast<unsigned long>(ledger.dropped()));
+}
+
+}  // namespace
+}  // namespace ddt
