@@ -39,6 +39,8 @@ endforeach()
 
 # Tests that every build runs under sanitizers, too.
 include(cmake/sanitized.cmake)
+ddt_sanitized_test(hostile.segment_asan SANITIZE address,undefined DRAIN SOURCES tests/hostile/segment_test.cpp)
 ddt_sanitized_test(hostile.fault_guard_asan SANITIZE address,undefined SOURCES tests/unit/fault_guard_test.cpp)
 ddt_sanitized_test(hostile.decode_asan SANITIZE address,undefined DRAIN SOURCES tests/unit/decode_test.cpp)
+ddt_sanitized_test(hostile.quarantine_asan SANITIZE address,undefined DRAIN SOURCES tests/unit/quarantine_test.cpp)
 ddt_sanitized_test(hostile.drain_asan SANITIZE address,undefined DRAIN SOURCES tests/unit/drain_test.cpp)

@@ -5,6 +5,8 @@
 // Ordering  W1 sequence.store(release) → R1 sequence.load(acquire): a Record is read only when whole.
 //           R2 released.store(release) → W2 released.load(acquire): a line is reused only after it
 //           is read.
+//           C1 counts.store(release) → C2 counts.load(acquire): whoever sees a refusal sees the Records
+//           before it; the reader holds the one against the other.
 // Errors    Full for its class: refused and counted. Impossible length or sequence: the reader says
 //           corrupt.
 // Crash     Either side may die between any two instructions: the first line's sequence word is
@@ -155,10 +157,10 @@ class BasicLaneWriter {
   static Sequence& sequence_at(std::byte* line) noexcept {
     return *reinterpret_cast<Sequence*>(line);
   }
-  // One writer: a load and a store, no locked instruction. Relaxed: a count, read on its own.
+  // One writer: a load (relaxed: its own) and a store, no locked instruction.
   static void bump(Sequence& counter) noexcept {
     Memory::store(counter, Memory::load(counter, std::memory_order_relaxed) + 1,
-                  std::memory_order_relaxed);
+                  std::memory_order_release);  // C1
   }
 
   // From be_busy() to be_free() this thread is inside a publish. The fences are the compiler's only: a
@@ -266,8 +268,7 @@ class BasicLaneWriter {
     bump(counter);
     // For the compiler: a bot that dies in between leaves the first of the two, never the second alone.
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    // Relaxed: a count, read on its own.
-    Memory::store(control_->ordinals, ordinal_, std::memory_order_relaxed);
+    Memory::store(control_->ordinals, ordinal_, std::memory_order_release);  // C1
   }
   // Handlers may interrupt handlers: the word says the sum once the outermost is done.
   [[gnu::noinline]] void count_reentrant() noexcept {
@@ -356,15 +357,16 @@ class BasicLaneReader {
   std::uint64_t released() const noexcept {
     return Memory::load(control_->released, std::memory_order_relaxed);
   }  // our own store
-  // Relaxed: counts that only grow, each read on its own; the next visit sees the rest.
+  // The ordinals first: what was refused by then is in the counts that are read after them.
   LaneCounters counters() const noexcept {
     const auto load = [](const Sequence& counter) {
-      return Memory::load(counter, std::memory_order_relaxed);
+      return Memory::load(counter, std::memory_order_acquire);  // C2
     };
+    const std::uint64_t ordinals = load(control_->ordinals);
     return {.dropped = {load(control_->dropped[0]), load(control_->dropped[1]),
                         load(control_->dropped[2])},
             .refused = load(control_->refused),
-            .ordinals = load(control_->ordinals)};
+            .ordinals = ordinals};
   }
   std::uint32_t line_count() const noexcept { return static_cast<std::uint32_t>(mask_ + 1); }
 

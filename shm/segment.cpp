@@ -287,6 +287,14 @@ bool SegmentReader::is_whole() noexcept {
   return !has_shrunk;
 }
 
+bool SegmentReader::is_header_intact() const noexcept {
+  const SegmentHeader* now = header();
+  // Relaxed: nothing is read by its word.
+  return now->magic.load(std::memory_order_relaxed) == kSegmentMagic &&
+         now->layout_version == kLayoutVersion && now->lane_lines == lane_lines_ &&
+         now->clock == clock_ && std::memcmp(now->segment_id, id_, sizeof id_) == 0;
+}
+
 std::uint32_t SegmentReader::lane_count() const noexcept {
   return std::min(header()->lane_count.load(std::memory_order_acquire), kLanesMax);
 }
@@ -393,6 +401,17 @@ void remove_abandoned_temporaries(const std::string& directory) noexcept {
     if (wall_ns() / kNsPerSecond - info.st_mtime > kAbandonedAfterS)
       ::unlinkat(::dirfd(entries.get()), entry->d_name, 0);
   }
+}
+
+bool remove_abandoned_segment(const std::string& directory, const std::string& name) noexcept {
+  constexpr std::int64_t kAbandonedAfterS = 600;
+  const std::string path = directory + "/" + name;
+  const FileDescriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat info {};
+  if (!file || ::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
+  if (lock_state(file.get()) != LockState::free) return false;
+  if (wall_ns() / kNsPerSecond - info.st_mtime <= kAbandonedAfterS) return false;
+  return ::unlink(path.c_str()) == 0;
 }
 
 }  // namespace ddt

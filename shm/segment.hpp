@@ -95,6 +95,8 @@ class SegmentReader {
   LockState owner_lock() const noexcept { return lock_state(fd_.get()); }
   // False once somebody truncated the file below what was mapped, or took memory out of it.
   bool is_whole() noexcept;
+  // False once the header is not what it was when it was opened: somebody wrote over it.
+  bool is_header_intact() const noexcept;
   // True once a read found the file truncated: whatever was copied since may be zeroes. Costs a load.
   bool is_torn() const noexcept { return guard_.is_torn(); }
   std::uint32_t lane_count() const noexcept;  // bounded by kLanesMax
@@ -148,5 +150,7 @@ std::optional<std::array<std::uint8_t, 16>> segment_id_of(std::string_view name)
 // minute).
 Result<std::vector<std::string>> segment_names(const std::string& directory);
 void remove_abandoned_temporaries(const std::string& directory) noexcept;
+// A file that no SegmentReader will ever open, once nobody has held it for ten minutes. True when it went.
+bool remove_abandoned_segment(const std::string& directory, const std::string& name) noexcept;
 
 }  // namespace ddt

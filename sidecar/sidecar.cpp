@@ -243,7 +243,8 @@ void Sidecar::write_status() {
   std::set<std::string> segments;
   for (const LaneView& view : views) {
     segments.insert(view.segment_name);
-    report.quarantined += view.quarantine_reason.empty() ? 0 : 1;
+    if (view.quarantine_reason.empty()) continue;
+    if (++report.quarantined <= kQuarantinesShown) report.quarantined_lanes.push_back(view);
   }
   report.segments = segments.size();
   report.lanes = views.size();

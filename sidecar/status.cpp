@@ -86,6 +86,14 @@ std::string to_json(const StatusReport& report) {
       .key("lanes")
       .unsigned_integer(report.lanes);
   json.key("quarantined").unsigned_integer(report.quarantined);
+  json.key("quarantines").begin_array();
+  for (const LaneView& view : report.quarantined_lanes) {
+    json.begin_object();
+    json.key("segment").string(view.segment_name).key("lane").unsigned_integer(view.lane.lane);
+    json.key("profile_id").integer(view.profile_id).key("script_name").string(view.script_name);
+    json.key("reason").string(view.quarantine_reason).end_object();
+  }
+  json.end_array();
   json.key("records")
       .unsigned_integer(report.records)
       .key("entries")

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "sidecar/exchange.hpp"
 #include "sidecar/rollup/positions.hpp"
@@ -31,12 +32,15 @@ struct Ledger {
 Ledger ledger_of(const LedgerSums& sums, const CommittedLanes& committed,
                  std::span<const LaneView> views);
 
+inline constexpr std::size_t kQuarantinesShown = 16;
+
 struct StatusReport {
   std::string sidecar_id, version, durability;
   std::uint32_t schema_version = 0;
   Ledger ledger;
   std::int64_t now_ns = 0;
   std::uint64_t segments = 0, lanes = 0, quarantined = 0;
+  std::vector<LaneView> quarantined_lanes;  // kQuarantinesShown of them
   double append_lag_s = 0, rollup_lag_s = 0;
   std::uint64_t records = 0, entries = 0, transactions = 0, retries = 0, fills = 0,
                 stale_windows = 0;

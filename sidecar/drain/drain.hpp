@@ -4,14 +4,18 @@
 // Release   A Lane's lines go back to the bot when MySQL has committed them; on Redis's word only when MySQL
 //           has not committed for mysql_silence_max_ns, the Lane fills up, and Redis has forgotten nothing
 //           that MySQL does not have: it has said so within kRedisWordMaxNs.
-// Bad data  A Record that cannot be understood is counted and kept as bytes; a Lane whose sequence or
-//           length is impossible is quarantined; all others go on.
+// Bad data  A Record that cannot be understood is counted and kept as bytes; a Lane whose sequence, length or
+//           counts are impossible is quarantined, and so is a Segment that was truncated or whose header was
+//           written over; all others go on. What was read before is stored, and its account adds up.
+// Turns     A Segment gives kRecordsPerVisitMax Records a visit, whatever it claims to have; a Lane that found no
+//           room in the queue is the first one to be asked again.
 // Ends      An owner whose lock is free is drained to the end once more, committed, marked, unlinked.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,8 +39,8 @@ struct DrainConfig {
 };
 
 struct DrainCounters {
-  std::uint64_t records = 0, rejected = 0, quarantined_lanes = 0, refused_segments = 0,
-                clock_steps = 0;
+  std::uint64_t records = 0, rejected = 0, quarantined_lanes = 0, quarantined_segments = 0,
+                refused_segments = 0, clock_steps = 0;
   DecodeCounts decode;
 };
 
@@ -63,18 +67,25 @@ class Drain {
   void scan_directory();
   void open_segment(const std::string& name);
   void find_new_lanes(Segment& segment);
+  std::size_t visit(Segment& segment);
   std::size_t read_lane(Segment& segment, Lane& lane, std::size_t records_max);
+  Peeked read_record(Segment& segment, Lane& lane);
   void add_record(Segment& segment, Lane& lane, BlockBuilder& builder, const RecordCopy& record);
+  void look_at_counts(const Segment& segment, Lane& lane);
+  bool can_begin_at(const Segment& segment, LaneReader reader, std::uint64_t position);
   void quarantine(Lane& lane, std::string reason);
+  void quarantine(Segment& segment, const std::string& reason);
   void calibrate_all(bool is_first, Segment* only);
   void take_mail(std::int64_t now_ns);
   void release(Lane& lane);
   FillAnswer answer(const FillRequest& request);
-  void check_owners();
+  FillAnswer lost_all(const Lane& lane, const FillRequest& request, std::uint64_t published);
+  void check_segments();
   void retire_if_done(Segment& segment);
   bool send_due(std::int64_t now_ns, bool all);
   void publish_views(std::int64_t now_ns);
   Lane* find(const model::LaneName& name);
+  Segment* segment_of(const Lane& lane);
 
   const DrainConfig config_;
   std::map<model::LaneName, StartPosition> starts_;
@@ -82,12 +93,15 @@ class Drain {
   Exchange& exchange_;
   std::map<std::string, std::unique_ptr<Segment>> segments_;  // by file name
   std::map<std::string, std::string> refused_;                // file name → why it is not read
+  std::set<std::string> hopeless_;  // of them: nobody will ever read these
   std::map<model::LaneName, Lane*> lanes_;
   DrainCounters counters_;
   bool redis_durability_ = false;  // MySQL is silent
   bool redis_is_witness_ = false;  // and Redis's word is fresh
+  bool looks_at_counts_ = false;   // in this turn: as often as Blocks are sent
+  model::LaneName send_from_;      // the Lane that found no room in the queue
   std::int64_t next_flush_ns_ = 0, next_scan_ns_ = 0, next_lock_check_ns_ = 0,
-               next_calibration_ns_ = 0, next_views_ns_ = 0;
+               next_calibration_ns_ = 0, next_views_ns_ = 0, next_removal_ns_ = 0;
   std::uint64_t start_ticks_ = 0;
   std::int64_t start_monotonic_ns_ = 0;
   std::unique_ptr<RecordCopy> copy_;
