@@ -313,13 +313,14 @@ LaneReader SegmentReader::lane(std::uint32_t lane, std::uint64_t start) const no
 
 const std::string& SegmentReader::name_at(std::uint16_t index) {
   static const std::string kNone;
-  const std::uint32_t count = header()->name_count.load(std::memory_order_acquire);
-  if (index >= kNamesMax || index >= count) return kNone;
+  if (index >= kNamesMax) return kNone;
   auto& name = names_[index];
   if (!name) {
+    if (index >= header()->name_count.load(std::memory_order_acquire)) return kNone;
     NameEntry entry;
     std::memcpy(&entry, mapping_.data() + kNameTableOffset + index * sizeof(NameEntry),
                 sizeof entry);
+    if (is_torn()) return kNone;
     name.emplace(entry.text, std::min<std::size_t>(entry.bytes, kNameBytesMax));
     // It goes into keys, rows and JSON: what no store takes would stop the Records of others, too.
     if (!is_utf8(*name)) replace_non_ascii(*name);

@@ -92,6 +92,7 @@ class Quarantine : public ::testing::Test {
     EXPECT_GE(stored_[2], 10U);
     const LaneView view = *view_of(2);
     EXPECT_EQ(view.published, stored_[2]);
+    EXPECT_EQ(view.script_name, "order_monitor") << "whose it was";
     EXPECT_EQ(view.produced, view.published + view.counts.dropped_samples +
                                  view.counts.dropped_states + view.counts.dropped_facts +
                                  view.counts.refused);
