@@ -23,13 +23,3 @@ function(ddt_binary name main)
   target_link_libraries(${name} PRIVATE ${ARG_LINKS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 endfunction()
-
-# Every bench/*_bench.cpp is a program of its own, built with Google Benchmark.
-function(ddt_benches directory)
-  find_package(benchmark REQUIRED)
-  file(GLOB benches CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${directory}/*_bench.cpp)
-  foreach(source IN LISTS benches)
-    get_filename_component(name ${source} NAME_WE)
-    ddt_binary(${name} ${source} LINKS ddt_producer ddt_sidecar benchmark::benchmark)
-  endforeach()
-endfunction()

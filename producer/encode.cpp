@@ -36,12 +36,14 @@ class Payload {
   }
 
   std::uint8_t text(std::string_view value, std::size_t bytes_max) noexcept {
+    if (value.empty()) return 0;
     value = utf8_prefix(value, bytes_max);
     append(value);
     return static_cast<std::uint8_t>(value.size());
   }
   // Metadata too long is left off; counted once the Record, which is kept, is published.
   std::uint16_t metadata(std::string_view value) noexcept {
+    if (value.empty()) return 0;
     if (value.size() > kMetadataBytesMax) {
       is_metadata_left_off_ = true;
       return 0;
@@ -115,8 +117,14 @@ constexpr bool all_valid_or_unsaid(Numbers... values_e8) noexcept {
   return ((values_e8 != kInvalidE8) && ...);
 }
 
+// Words without a text of their own: one test for all of them.
+template <typename... Words>
+constexpr bool are_known(const Words&... words) noexcept {
+  return (words.other_text().size() | ...) == 0;
+}
+
 bool can_speak(Speaker speaker, std::int64_t event_time_ns) noexcept {
-  return speaker.profile_id >= 1 && is_possible_or_unsaid_time(event_time_ns);
+  return speaker.can_speak() && is_possible_or_unsaid_time(event_time_ns);
 }
 
 }  // namespace
@@ -194,10 +202,13 @@ Published publish_record(LaneWriter& lane, Speaker speaker, const Trade& trade) 
   const std::uint8_t id = payload.text(trade.trade_id, kIdBytesMax);
   const std::uint8_t order = payload.text(trade.order_id, kIdBytesMax);
   const std::uint8_t signal = payload.text(trade.signal_id, kIdBytesMax);
-  const std::uint8_t type = payload.text(trade.trade_type.other_text(), kWordBytesMax);
-  const std::uint8_t side = payload.text(trade.side.other_text(), kWordBytesMax);
-  const std::uint8_t reason = payload.text(trade.exit_reason.other_text(), kWordBytesMax);
-  const std::uint8_t direction = payload.text(trade.direction.other_text(), kWordBytesMax);
+  std::uint8_t type = 0, side = 0, reason = 0, direction = 0;
+  if (!are_known(trade.trade_type, trade.side, trade.exit_reason, trade.direction)) [[unlikely]] {
+    type = payload.text(trade.trade_type.other_text(), kWordBytesMax);
+    side = payload.text(trade.side.other_text(), kWordBytesMax);
+    reason = payload.text(trade.exit_reason.other_text(), kWordBytesMax);
+    direction = payload.text(trade.direction.other_text(), kWordBytesMax);
+  }
   const std::uint16_t metadata = payload.metadata(trade.metadata);
   payload.set_word(80, pack(trade.trade_type.code(), trade.side.code(), trade.exit_reason.code(),
                             trade.direction.code(), symbol, id, order, signal));

@@ -132,6 +132,17 @@ class TelemetryCore {
 
 namespace {
 
+// Store by store: a signal handler that publishes in between must find no Lane rather than the Lane of
+// another Telemetry.
+void remember_lane(std::uint64_t instance, LaneWriter* lane) noexcept {
+  t_lane_instance = kNoInstance;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  t_lane = lane;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  t_lane_instance = instance;
+}
+void forget_lane() noexcept { remember_lane(kNoInstance, nullptr); }
+
 // Every core of the process, for fork. Few: one per Telemetry.
 struct Registry {
   std::mutex mutex;
@@ -163,7 +174,7 @@ void after_fork_in_parent() noexcept {
 
 void after_fork_in_child() noexcept {
   Registry& r = registry();
-  t_thread_lane = {};
+  forget_lane();
   for (const auto& core : r.held_for_fork) core->after_fork_in_child();
   r.held_for_fork.clear();
   r.mutex.unlock();
@@ -193,7 +204,7 @@ class ThreadLeases {
  public:
   ~ThreadLeases() {
     t_leasing = Leasing::over;
-    t_thread_lane = {};
+    forget_lane();
     for (const Lease& lease : leases_) end(lease);
   }
 
@@ -236,16 +247,6 @@ class ThreadLeases {
 
 thread_local ThreadLeases t_leases;
 
-// Store by store: a signal handler that publishes in between must find no Lane rather than the Lane of
-// another Telemetry.
-void remember_lane(std::uint64_t instance, LaneWriter* lane) noexcept {
-  t_thread_lane.instance = ThreadLane{}.instance;
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  t_thread_lane.writer = lane;
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  t_thread_lane.instance = instance;
-}
-
 }  // namespace
 }  // namespace detail
 
@@ -263,7 +264,7 @@ Telemetry::Telemetry(const TelemetryOptions& options) noexcept {
 }
 
 Telemetry::~Telemetry() {
-  if (detail::t_thread_lane.instance == instance_) detail::t_thread_lane = {};
+  if (detail::t_lane_instance == instance_) detail::forget_lane();
   if (core_ && detail::t_leasing == detail::Leasing::possible) detail::t_leases.drop(core_);
 }
 

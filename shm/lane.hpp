@@ -68,6 +68,14 @@ struct RecordStamp {
   std::uint64_t stamp;
 };
 
+// The last word of a RecordHead: kind, lines, flags, script, profile.
+constexpr std::uint64_t label_of(const RecordStamp& stamp, std::uint32_t line_count) noexcept {
+  const auto lines = static_cast<std::uint8_t>((line_count - 1) | stamp.flags);
+  return static_cast<std::uint64_t>(stamp.kind) | std::uint64_t{lines} << 8U |
+         std::uint64_t{stamp.script} << 16U |
+         std::uint64_t{static_cast<std::uint32_t>(stamp.profile_id)} << 32U;
+}
+
 // The payload of a Record of one line.
 using FirstPayload = std::array<std::uint64_t, kFirstPayloadBytes / sizeof(std::uint64_t)>;
 
@@ -79,17 +87,25 @@ class BasicLaneWriter {
   // or was published up to `position`.
   BasicLaneWriter(std::byte* lines, std::uint32_t line_count, LaneControl* control,
                   std::uint64_t position = 0) noexcept
-      : lines_(lines), mask_(line_count - 1), control_(control), position_(position) {}
+      : lines_(lines),
+        mask_(line_count - 1),
+        control_(control),
+        position_(position),
+        sample_limit_(line_count / 2),
+        next_line_(line_at(position)) {}
 
   // Publishes `payload_bytes` bytes as one Record, or refuses and counts. Wait-free. Fastest where the
   // payload was written in whole 64-bit words.
   Publish try_publish(const RecordStamp& stamp, const void* payload,
                       std::size_t payload_bytes) noexcept {
     const std::uint32_t line_count = lines_for(payload_bytes);
-    if (const Publish entered = enter(stamp.kind, line_count); entered != Publish::ok) [[unlikely]]
+    if (const Publish entered = enter(class_of(stamp.kind), line_count); entered != Publish::ok)
+        [[unlikely]]
       return entered;
     const auto* bytes = static_cast<const std::byte*>(payload);
     const std::uint64_t position = position_;
+    std::byte* first = next_line_;
+    for (std::uint32_t i = 0; i < line_count; ++i) prefetch(first + (kLinesAhead + i) * kLineBytes);
     for (std::uint32_t i = 1; i < line_count; ++i) {
       std::byte* line = line_at(position + i);
       const std::size_t offset = kFirstPayloadBytes + (i - 1) * kLaterPayloadBytes;
@@ -98,26 +114,34 @@ class BasicLaneWriter {
       // Relaxed: W1 on the first line publishes it.
       Memory::store(sequence_at(line), position + i + 1, std::memory_order_relaxed);
     }
-    std::byte* first = line_at(position);
-    store_head(first, stamp, line_count);
+    store_head(first, label_of(stamp, line_count), stamp.stamp);
     copy_words(first + kHeadBytes, bytes, std::min(payload_bytes, kFirstPayloadBytes));
     Memory::store(sequence_at(first), position + 1, std::memory_order_release);  // W1
     leave(position, line_count);
     return Publish::ok;
   }
 
-  // The same for a Record of one line, its payload in registers.
-  Publish try_publish(const RecordStamp& stamp, const FirstPayload& payload) noexcept {
-    if (const Publish entered = enter(stamp.kind, 1); entered != Publish::ok) [[unlikely]]
+  // The same for a Record of one line, its payload in registers. `take_stamp` is called once there is
+  // room: a stamp taken earlier would have to be kept somewhere while the line is looked for.
+  template <typename TakeStamp>
+  [[gnu::always_inline]] Publish try_publish(RecordClass record_class, std::uint64_t label,
+                                             TakeStamp take_stamp,
+                                             const FirstPayload& payload) noexcept {
+    if (const Publish entered = enter(record_class, 1); entered != Publish::ok) [[unlikely]]
       return entered;
     const std::uint64_t position = position_;
-    std::byte* first = line_at(position);
-    store_head(first, stamp, 1);
+    std::byte* first = next_line_;
+    store_head(first, label, take_stamp());
     for (std::size_t i = 0; i < payload.size(); ++i)
       Memory::store_word(first + kHeadBytes + i * sizeof(Sequence), payload[i]);
     Memory::store(sequence_at(first), position + 1, std::memory_order_release);  // W1
+    prefetch(first + kLinesAhead * kLineBytes);
     leave(position, 1);
     return Publish::ok;
+  }
+  Publish try_publish(const RecordStamp& stamp, const FirstPayload& payload) noexcept {
+    return try_publish(
+        class_of(stamp.kind), label_of(stamp, 1), [&] { return stamp.stamp; }, payload);
   }
 
   // Counts a Record that is never published because what it says cannot be. False inside a publish of
@@ -142,7 +166,7 @@ class BasicLaneWriter {
   // path.
   std::uint32_t lines_free() noexcept {
     reload_released();
-    const std::uint64_t held = position_ - released_;
+    const std::uint64_t held = position_ - released();
     return held < line_count() ? static_cast<std::uint32_t>(line_count() - held) : 0;
   }
   std::uint32_t line_count() const noexcept { return mask_ + 1; }
@@ -175,14 +199,13 @@ class BasicLaneWriter {
   }
 
   // Whether there is room; from here to leave() this thread is inside a publish.
-  Publish enter(RecordKind kind, std::uint32_t line_count) noexcept {
+  Publish enter(RecordClass record_class, std::uint32_t line_count) noexcept {
     if (busy_) [[unlikely]] {
       count_reentrant();  // a signal handler inside a publish of this thread
       return Publish::reentrant;
     }
     be_busy();
-    const auto record_class = static_cast<std::size_t>(class_of(kind));
-    if (position_ + line_count - released_ > limit_of(record_class)) [[unlikely]] {
+    if (position_ + line_count > limit_of(record_class)) [[unlikely]] {
       if (!has_room_after_reload(record_class, line_count)) {
         be_free();
         return Publish::full;
@@ -193,14 +216,14 @@ class BasicLaneWriter {
   void leave(std::uint64_t position, std::uint32_t line_count) noexcept {
     position_ = position + line_count;
     ++ordinal_;
-    for (std::uint32_t i = 0; i < line_count; ++i) prefetch(line_at(position_ + kLinesAhead + i));
+    next_line_ = line_at(position_);
     be_free();
   }
 
   // Lines this far ahead are asked for now: their page is walked (every 64th line begins one, which
   // would be the 99th percentile) and they are ours when we get there. Far enough from the line that
   // the reader polls. bench/publish_bench: p99 of a sample 100 → 18 ns, in a virtual machine.
-  static constexpr std::uint32_t kLinesAhead = 8;
+  static constexpr std::uint32_t kLinesAhead = 9;
   static void prefetch(const std::byte* line) noexcept {
 #if defined(__x86_64__)
     asm volatile("prefetchw %0" : : "m"(*line));  // does nothing where there is no such thing
@@ -209,40 +232,45 @@ class BasicLaneWriter {
 #endif
   }
 
-  // Lines of a Lane that a class may fill.
-  std::uint32_t limit_of(std::size_t record_class) const noexcept {
-    const std::uint32_t lines = line_count();
-    switch (static_cast<RecordClass>(record_class)) {
+  // The position that Records of a class may fill the Lane to, as far as the cached `released` tells.
+  std::uint64_t limit_of(RecordClass record_class) const noexcept {
+    switch (record_class) {
       case RecordClass::sample:
-        return lines / 2;
+        return sample_limit_;
       case RecordClass::state:
-        return lines - lines / 4;
+        return sample_limit_ + line_count() / 4;
       default:
-        return lines;
+        return sample_limit_ + line_count() / 2;
     }
   }
+  std::uint64_t released() const noexcept { return sample_limit_ - line_count() / 2; }  // cached
 
   // Words go from registers to the Lane, never through narrower stores on the stack: a load that
   // spans several stores waits until they have left the store buffer, and there they stand behind
   // the Lane's lines, which another core has (5 ns on its own, 100 behind a line; bench/publish_bench).
-  void store_head(std::byte* first, const RecordStamp& stamp, std::uint32_t line_count) noexcept {
-    const auto lines = static_cast<std::uint8_t>((line_count - 1) | stamp.flags);
+  void store_head(std::byte* first, std::uint64_t label, std::uint64_t stamp) noexcept {
+    Memory::store_word(first + offsetof(RecordHead, stamp), stamp);
     Memory::store_word(first + offsetof(RecordHead, ordinal), ordinal_);
     Memory::store_word(first + offsetof(RecordHead, refused), refused_);
-    Memory::store_word(first + offsetof(RecordHead, stamp), stamp.stamp);
-    Memory::store_word(first + offsetof(RecordHead, kind),
-                       static_cast<std::uint64_t>(stamp.kind) | std::uint64_t{lines} << 8U |
-                           std::uint64_t{stamp.script} << 16U |
-                           std::uint64_t{static_cast<std::uint32_t>(stamp.profile_id)} << 32U);
+    Memory::store_word(first + offsetof(RecordHead, kind), label);
+  }
+  static void copy_word(std::byte* to, const std::byte* from) noexcept {
+    std::uint64_t word;
+    std::memcpy(&word, from, sizeof word);
+    asm("" : "+r"(word));  // one word at a time: two in a vector span two of the encoder's stores
+    Memory::store_word(to, word);
   }
   static void copy_words(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+    if (bytes == kLaterPayloadBytes) {  // a whole line, as most are: no loop
+#pragma GCC unroll 7
+      for (std::size_t i = 0; i < kLaterPayloadBytes; i += sizeof(Sequence))
+        copy_word(to + i, from + i);
+      return;
+    }
     for (; bytes >= sizeof(Sequence); bytes -= sizeof(Sequence)) {
-      std::uint64_t word;
-      std::memcpy(&word, from, sizeof word);
-      asm("" : "+r"(word));  // one word at a time: two in a vector span two of the encoder's stores
-      Memory::store_word(to, word);
-      to += sizeof word;
-      from += sizeof word;
+      copy_word(to, from);
+      to += sizeof(Sequence);
+      from += sizeof(Sequence);
     }
     for (; bytes != 0; --bytes) Memory::store_byte(to++, *from++);
   }
@@ -250,14 +278,14 @@ class BasicLaneWriter {
   // Takes over the reader's position if it is possible: nonsense from outside gives no room.
   void reload_released() noexcept {
     const std::uint64_t found = Memory::load(control_->released, std::memory_order_acquire);  // W2
-    if (found >= released_ && found <= position_) released_ = found;
+    if (found >= released() && found <= position_) sample_limit_ = found + line_count() / 2;
   }
 
-  [[gnu::noinline]] bool has_room_after_reload(std::size_t record_class,
-                                               std::uint32_t line_count) noexcept {
+  [[gnu::noinline, gnu::cold]] bool has_room_after_reload(RecordClass record_class,
+                                                          std::uint32_t line_count) noexcept {
     reload_released();
-    if (position_ + line_count - released_ <= limit_of(record_class)) return true;
-    count_refusal(control_->dropped[record_class]);
+    if (position_ + line_count <= limit_of(record_class)) return true;
+    count_refusal(control_->dropped[static_cast<std::size_t>(record_class)]);
     return false;
   }
   // The count first: whoever stops between the two stores has refused, and the reader of the counts
@@ -288,12 +316,14 @@ class BasicLaneWriter {
   LaneControl* control_ = nullptr;
   std::uint64_t position_ = 0;
   std::uint64_t ordinal_ = 0;
-  std::uint64_t refused_ = 0;   // dropped ones included
-  std::uint64_t released_ = 0;  // cached
-  std::uint64_t reentrant_ = 0;
+  std::uint64_t refused_ = 0;  // dropped ones included
+  // The cached `released`, as what follows from it: one comparison says whether a sample has room.
+  std::uint64_t sample_limit_ = 0;
+  std::byte* next_line_ = nullptr;  // line_at(position_)
+  std::uint64_t reentrant_ = 0;     // beyond the line, and never touched by a publish that succeeds
 };
 using LaneWriter = BasicLaneWriter<LaneMemory>;
-static_assert(sizeof(LaneWriter) <= kLineBytes);
+static_assert(sizeof(LaneWriter) == kLineBytes + sizeof(std::uint64_t));  // but for reentrant_
 
 // What a writer has counted of what it refused.
 struct LaneCounters {

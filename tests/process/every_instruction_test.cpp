@@ -115,7 +115,8 @@ TEST_P(EveryInstruction, OfAPublishShowsAWholeRecordOrNoneAndItAppearsAtExactlyO
   RecordProperty("instructions", instructions);
 }
 
-// The same with real deaths: at each instruction, or at some forty of them where there are more.
+// The same with real deaths: at each instruction, or at some forty of them where there are more, the last
+// one included.
 TEST_P(EveryInstruction, OfAPublishMayBeTheLastOne) {
   constexpr int kDeathsMax = 40;
   int instructions = 0;
@@ -127,7 +128,9 @@ TEST_P(EveryInstruction, OfAPublishMayBeTheLastOne) {
     while (bot->step()) ++instructions;
   }
   int found_whole = 0, found_nothing = 0;
-  for (int death = 0; death < instructions; death += 1 + instructions / kDeathsMax) {
+  const int stride = 1 + instructions / kDeathsMax, last = instructions - 1;
+  for (int death = 0; death < instructions;
+       death = std::min(death + stride, std::max(last, death + 1))) {
     const TempDirectory directory;
     std::optional<SteppedChild> bot;
     start(bot, directory);

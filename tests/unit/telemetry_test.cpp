@@ -634,6 +634,24 @@ TEST_F(TelemetryTest, StampsWithTicksWhatHasNoTimeOfItsOwn) {
   }
 }
 
+TEST_F(TelemetryTest, TakesTheTicksTheBotHasTakenAlready) {
+  ASSERT_EQ(telemetry.publish(Latency{.duration_ns = 1, .stamp_ticks = 4'711}), Published::ok);
+  ASSERT_EQ(telemetry.publish(Metric{.value_e8 = 1, .stamp_ticks = 4'712}), Published::ok);
+  for (const std::uint64_t ticks : {4'711U, 4'712U}) {
+    const Found found = next();
+    EXPECT_EQ(found.head.lines & kEventTimeGiven, 0);
+    EXPECT_EQ(found.head.stamp, ticks);
+  }
+}
+
+TEST_F(TelemetryTest, PrefersTheEventTimeToTicks) {
+  ASSERT_EQ(telemetry.publish(Latency{.event_time_ns = kEventTime, .stamp_ticks = 4'711}),
+            Published::ok);
+  const Found found = next();
+  EXPECT_EQ(found.head.lines & kEventTimeGiven, kEventTimeGiven);
+  EXPECT_EQ(found.head.stamp, static_cast<std::uint64_t>(kEventTime));
+}
+
 TEST_F(TelemetryTest, TimesACallAndTellsHowItEnded) {
   const NameId endpoint = telemetry.name("GET /v2/account");
   const auto orders = telemetry.order_monitor();

@@ -1,0 +1,74 @@
+#include "bench/harness/rows.hpp"
+
+#include <algorithm>
+
+namespace ddt::bench {
+namespace {
+
+double mean_of_sorted(const std::vector<std::uint32_t>& sorted) {
+  const std::size_t kept = sorted.size() - sorted.size() / 100;
+  double sum = 0;
+  for (std::size_t i = 0; i < kept; ++i) sum += sorted[i];
+  return kept == 0 ? 0 : sum / static_cast<double>(kept);
+}
+
+double at(const std::vector<std::uint32_t>& sorted, double share) {
+  if (sorted.empty()) return 0;
+  return sorted[static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1))];
+}
+
+}  // namespace
+
+double trimmed_mean(std::vector<std::uint32_t> ticks) {
+  std::sort(ticks.begin(), ticks.end());
+  return mean_of_sorted(ticks);
+}
+
+void Row::take(std::size_t round, const Block& block) {
+  ticks.insert(ticks.end(), block.ticks.begin(), block.ticks.begin() + block.messages);
+  rounds.push_back(round);
+  round_means.push_back(trimmed_mean({block.ticks.begin(), block.ticks.begin() + block.messages}));
+  refused += block.refused;
+}
+
+Figures figures_of(Row& row, double ticks_per_ns) {
+  std::sort(row.ticks.begin(), row.ticks.end());
+  return {at(row.ticks, 0.5) / ticks_per_ns, at(row.ticks, 0.99) / ticks_per_ns,
+          at(row.ticks, 0.999) / ticks_per_ns, mean_of_sorted(row.ticks) / ticks_per_ns};
+}
+
+Figures less_empty(Figures figures, const Figures& empty) {
+  return {figures.p50 - empty.p50, figures.p99 - empty.p50, figures.p999 - empty.p50,
+          figures.tm - empty.tm};
+}
+
+std::vector<std::pair<double, double>> curve_of(const Row& row, double ticks_per_ns,
+                                                double empty_p50) {
+  std::vector<std::pair<double, double>> curve;
+  for (double share = 0; share < 0.9; share += 0.05) curve.emplace_back(share, 0);
+  for (double left = 0.1; left > 1.5e-5; left /= 1.3) curve.emplace_back(1 - left, 0);
+  for (auto& [share, ns] : curve) {
+    ns = std::max(at(row.ticks, share) / ticks_per_ns - empty_p50, 0.0);
+    share *= 100;
+  }
+  return curve;
+}
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+double median_ratio(const Row& row, const Row& limit, const Row& empty) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < row.rounds.size(); ++i) {
+    const std::size_t round = row.rounds[i];
+    const double base = limit.round_means[round] - empty.round_means[round];
+    if (base > 0) ratios.push_back((row.round_means[i] - empty.round_means[round]) / base);
+  }
+  return median(std::move(ratios));
+}
+
+}  // namespace ddt::bench
