@@ -114,7 +114,8 @@ FillAnswer Drain::answer(const FillRequest& request) {
   while (reader.next() < request.to) {
     const std::uint64_t position = reader.next();
     const bool is_read = reader.read(*copy_) == Peeked::record && !segment.reader.is_torn() &&
-                         reader.next() <= request.to && refill.add(copy_->head);
+                         reader.next() <= request.to &&
+                         refill.add(copy_->head, lane->account.published_before(reader.next()));
     if (!is_read) {
       reader.rewind(position);
       quarantine(*lane, "cannot read position " + std::to_string(position) + " again");
@@ -129,7 +130,8 @@ FillAnswer Drain::answer(const FillRequest& request) {
     LaneReader behind = segment.reader.lane(request.lane.lane, request.to);
     const bool is_there = from == request.to && behind.next() < lane->reader.next() &&
                           behind.read(*copy_) == Peeked::record && !segment.reader.is_torn();
-    if (is_there && refill.add(copy_->head)) published = request.published_before + refill.lost();
+    if (is_there && refill.add(copy_->head, std::nullopt))
+      published = request.published_before + refill.lost();
     answer = lost_all(*lane, request, published);
   } else {
     answer = {.lane = request.lane,

@@ -1,10 +1,12 @@
 // sidecar/drain/refill.hpp — the Records of a fill, believed as far as they can be what was read before.
 //
 // The first one tells how many Records before it are gone: no more than there are lines in between, no fewer than
-// one in 32. Each one after it is the next one. Pure.
+// one in 32. Each one after it is the next one, and the last one is followed by as many as were known to be before
+// the end: it may have been made longer and cover another. Pure.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "shm/record.hpp"
 #include "sidecar/exchange.hpp"
@@ -17,10 +19,11 @@ class Refill {
   Refill(const FillRequest& request, std::uint64_t from, std::uint64_t published) noexcept
       : published_before_(request.published_before), gone_(from - request.from), end_(published) {}
 
-  // False where it cannot be the next one.
-  bool add(const RecordHead& head) noexcept {
+  // False where it cannot be the next one. `published_after`: Records before its end, where that is known.
+  bool add(const RecordHead& head, std::optional<std::uint64_t> published_after) noexcept {
     if (head.refused > head.ordinal) return false;
     const std::uint64_t published = head.ordinal - head.refused;
+    if (published_after && published + 1 != *published_after) return false;
     if (is_empty_) {
       const std::uint64_t lost = published - published_before_;  // wraps where it is before
       if (published < published_before_ || lost > gone_ || published > end_) return false;

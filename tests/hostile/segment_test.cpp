@@ -21,9 +21,11 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "shm/base/clock.hpp"
+#include "shm/base/utf8.hpp"
 #include "sidecar/drain/drain.hpp"
 #include "sidecar/model/codec.hpp"
 #include "tests/support/hostile_segment.hpp"
@@ -129,14 +131,42 @@ class World {
     return accounts_add_up();
   }
 
-  // Everything about a Segment is over: its Lanes are as they will be.
-  bool is_gone(const std::string& name) const { return ::access(name.c_str(), F_OK) != 0; }
-  void forget(std::int32_t profile_id) {
+  // MySQL has none of the hostile Lanes until it is told so: what they hold may be asked for again.
+  bool holds_hostile() const { return holds_hostile_; }
+  void hold_hostile(bool holds) {
+    holds_hostile_ = holds;
+    if (!holds) exchange_.committed.put_all(std::exchange(held_, {}));
+  }
+  // All that was read of the hostile Lanes is lost in Redis: read again or called lost, it is as much as before.
+  bool fill_hostile() {
     for (const LaneView& view : exchange_.views()) {
-      if (view.profile_id == profile_id) hostile_.erase(view.lane);
+      if (view.profile_id != kHostileProfile) continue;
+      const Stored& lane = lanes_[view.lane];
+      std::uint64_t from = 0, counted = 0;
+      while (from < lane.to) {
+        exchange_.fill_requests.put(
+            {.lane = view.lane, .from = from, .to = lane.to, .published_before = counted});
+        drain_->work(now_ns_);
+        const std::vector<FillAnswer> answers = exchange_.fill_answers.take();
+        if (answers.size() != 1 || answers[0].from != from) return wrong("a fill is not answered");
+        const FillAnswer& answer = answers[0];
+        std::uint64_t to = answer.lost_to;
+        counted += answer.lost_records;
+        if (answer.block && answer.block->to > answer.block->from) {
+          const model::Block& block = *answer.block;
+          if (block.from != to) return wrong("a fill does not continue");
+          to = block.to;
+          counted += block.samples + block.states + block.facts + block.rejected.size();
+        }
+        if (to <= from || to > lane.to) return wrong("a fill does not end");
+        from = to;
+      }
+      if (counted != lane.records) return wrong("a fill does not add up");
     }
+    return true;
   }
 
+  bool is_gone(const std::string& name) const { return ::access(name.c_str(), F_OK) != 0; }
   std::map<std::string, std::uint64_t> reasons() const { return reasons_; }
   const DrainCounters& counters() const { return drain_->counters(); }
   std::uint64_t stored() const { return stored_; }
@@ -165,7 +195,7 @@ class World {
     for (const model::Block& block : batch.blocks) {
       const std::uint64_t records =
           block.samples + block.states + block.facts + block.rejected.size();
-      Stored& lane = hostile_[block.lane];
+      Stored& lane = lanes_[block.lane];
       if (block.from != lane.to || block.to < block.from) return wrong("Blocks do not continue");
       if (block.to - block.from < records) return wrong("more Records than lines");
       lane.to = block.to;
@@ -175,9 +205,30 @@ class World {
         for (const model::LatencyMinute& minute : block.latency_minutes)
           sum_stored_ += static_cast<std::int64_t>(minute.summary.sum_ns);
       }
-      exchange_.committed.put({.lane = block.lane, .position = block.to, .counts = block.counts});
+      if (!has_good_names(block)) return wrong("a name that no store takes");
+      const LaneCommit commit{.lane = block.lane, .position = block.to, .counts = block.counts};
+      if (holds_hostile_ && block.profile_id == kHostileProfile) {
+        held_.push_back(commit);
+      } else {
+        exchange_.committed.put(commit);
+      }
     }
     return true;
+  }
+  static bool has_good_names(const model::Block& block) {
+    const auto is_script = [](const std::string& name) {
+      return name.size() <= kWordBytesMax && is_utf8(name);
+    };
+    bool are_good = is_script(block.script_name);
+    for (const model::LatencyMinute& one : block.latency_minutes)
+      are_good = are_good && is_script(one.script_name) && is_utf8(one.endpoint);
+    for (const model::MetricHour& one : block.metric_hours)
+      are_good = are_good && is_script(one.script_name) && is_utf8(one.name);
+    for (const auto* events : {&block.fact_events, &block.latest_states, &block.hour_states}) {
+      for (const model::Event& event : *events)
+        are_good = are_good && is_script(model::origin_of(event).script_name);
+    }
+    return are_good;
   }
   bool is_honest(const std::string& segment_name) {
     if (honest_names_.empty()) {
@@ -194,7 +245,7 @@ class World {
       const model::LaneCounts& counts = view.counts;
       const std::uint64_t refused =
           counts.dropped_samples + counts.dropped_states + counts.dropped_facts + counts.refused;
-      const std::uint64_t read = hostile_.contains(view.lane) ? hostile_[view.lane].records : 0;
+      const std::uint64_t read = lanes_.contains(view.lane) ? lanes_[view.lane].records : 0;
       if (view.published != read) return wrong("the ledger: read is not stored");
       if (read != 0 && view.produced != view.published + refused)
         return wrong("the ledger does not add up");
@@ -214,7 +265,9 @@ class World {
   std::int64_t now_ns_ = monotonic_ns();
   std::int64_t said_ = 0, sum_said_ = 0, sum_stored_ = 0;
   std::uint64_t stored_ = 0;
-  std::map<model::LaneName, Stored> hostile_;  // of every Lane, the honest ones too
+  std::map<model::LaneName, Stored> lanes_;
+  bool holds_hostile_ = false;
+  std::vector<LaneCommit> held_;
   std::map<std::string, std::uint64_t> reasons_;
   std::string problem_;
 };
@@ -381,11 +434,14 @@ class HostileBot {
 std::string play_round(World& world, std::uint64_t seed, std::uint64_t& mutations) {
   Random random(seed);
   std::string path;
+  const std::uint64_t refused_before = world.counters().refused_segments;
   {
     HostileBot bot(world.directory(), random);
     if (!bot.is_ready()) return "no hostile Segment";
     path = bot.path();
     bot.publish(static_cast<int>(random.below(20)));
+    if (random.below(8) == 0) bot.mutate();  // before it is opened
+    world.hold_hostile(random.below(2) == 0);
     for (int i = 0; i < 4; ++i) {
       world.publish_honestly();
       if (!world.turn()) return world.problem();
@@ -394,8 +450,12 @@ std::string play_round(World& world, std::uint64_t seed, std::uint64_t& mutation
     world.publish_honestly();
     if (!world.turn()) return world.problem();
     world.note_reasons();
+    if (world.holds_hostile() && !world.fill_hostile()) return world.problem();
+    world.hold_hostile(false);
     mutations += bot.mutations();
   }
+  if (world.counters().refused_segments > refused_before)
+    ::unlink(path.c_str());  // it stays for ten minutes
   for (int i = 0; i < 8 && !world.is_gone(path); ++i) {
     if (!world.turn()) return world.problem();
   }
@@ -426,6 +486,7 @@ TEST(HostileSegment, HurtsNobodyWhateverIsWrittenIntoIt) {
   EXPECT_GT(counters.rejected, 0U)
       << "no Record was decoded badly: the fuzzer does not reach that far";
   EXPECT_GT(counters.quarantined_segments, 0U);
+  EXPECT_GT(counters.refused_segments, 0U);
   if (wanted >= 1'000'000) {
     EXPECT_GE(world.reasons().size(), 6U) << "the fuzzer does not reach every check";
   }

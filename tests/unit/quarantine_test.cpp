@@ -257,6 +257,28 @@ TEST_F(Quarantine, OfALaneThatWasChangedBeforeItsFill) {
   EXPECT_NE(reason().find("again"), std::string::npos) << reason();
 }
 
+// Its last Record was made longer and covers another one: one fewer than there were.
+TEST_F(Quarantine, OfALaneWhoseLastRecordGrewBeforeItsFill) {
+  publish(*bad_, 20);
+  now_ns_ += 1'000'000'000;
+  exchange_.mysql_committed_at_ns = now_ns_;
+  drain_->work(now_ns_);
+  const model::LaneName lane = view_of(2)->lane;
+  while (auto batch = batches_.pop()) batches_.done(*batch);
+  hand_->write(hand_->line(0, 18) + offsetof(RecordHead, lines), std::uint8_t{1});
+  std::uint64_t from = 0, counted = 0;
+  for (int i = 0; i < 3 && from < 20; ++i) {
+    exchange_.fill_requests.put(
+        {.lane = lane, .from = from, .to = 20, .published_before = counted});
+    drain_->work(now_ns_ += 1'000'000'000);
+    const FillAnswer answer = exchange_.fill_answers.take().at(0);
+    counted += answer.lost_records + (answer.block ? answer.block->samples : 0);
+    from = answer.block ? answer.block->to : answer.lost_to;
+  }
+  EXPECT_EQ(from, 20U);
+  EXPECT_EQ(counted, 20U);
+}
+
 // A Segment with 256 Lanes that all have something to say gives way after its share.
 TEST_F(Quarantine, IsNotNeededForASegmentThatSaysALot) {
   std::uint64_t most = 0;
