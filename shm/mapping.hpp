@@ -15,6 +15,9 @@ class Mapping {
  public:
   Mapping() = default;
   static Result<Mapping> map(int fd, std::size_t bytes, std::size_t offset = 0);
+  // Memory of our own with what the file's first `bytes` bytes are now: whatever becomes of the file
+  // does not reach it. Errors: a file that is shorter.
+  static Result<Mapping> copy_of(int fd, std::size_t bytes);
 
   std::byte* data() const noexcept { return static_cast<std::byte*>(region_.get_address()); }
   std::size_t size() const noexcept { return region_.get_size(); }

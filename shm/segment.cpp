@@ -216,11 +216,14 @@ std::optional<std::uint16_t> SegmentWriter::add_name(std::string_view text) {
 
 // ── the sidecar's side ──────────────────────────────────────────────────────────────────────────
 
-Result<SegmentReader> SegmentReader::open(const std::string& directory, const std::string& name) {
+Result<SegmentReader> SegmentReader::open(const std::string& directory, const std::string& name,
+                                          Access access) {
   const std::string path = directory + "/" + name;
   SegmentReader segment;
   segment.name_ = name;
-  segment.fd_ = FileDescriptor(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  const int access_flag = access == Access::shared ? O_RDWR : O_RDONLY;
+  segment.fd_ =
+      FileDescriptor(::open(path.c_str(), access_flag | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!segment.fd_) return last_error("open Segment " + path);
   struct stat info {};
   if (::fstat(segment.fd_.get(), &info) != 0) return last_error("look at Segment " + path);
@@ -264,9 +267,12 @@ Result<SegmentReader> SegmentReader::open(const std::string& directory, const st
   segment.pairs_.assign(header->calibration, header->calibration + pairs);
   if (segment.pairs_.empty()) return Error{.message = path + ": no calibration", .code = EINVAL};
   segment.names_.resize(kNamesMax);
-  auto mapping = Mapping::map(segment.fd_.get(), segment_bytes(segment.lane_lines_));
+  auto mapping = access == Access::shared
+                     ? Mapping::map(segment.fd_.get(), segment_bytes(segment.lane_lines_))
+                     : Mapping::copy_of(segment.fd_.get(), kLanesOffset);
   if (!mapping) return mapping.error();
   segment.mapping_ = std::move(*mapping);
+  if (access == Access::copy) return segment;  // nothing that could be pulled away
   auto guard = FaultGuard::over(segment.mapping_.data(), segment.mapping_.size(), kLanesOffset);
   if (!guard) return guard.error();
   segment.guard_ = std::move(*guard);

@@ -78,12 +78,18 @@ class SegmentWriter {
   ino_t inode_ = 0;
 };
 
+// shared: in place, writable, as the sidecar needs it. copy: for those who only look: opened for
+// reading only, and the header and its tables copied, so that nothing can be disturbed or pulled away;
+// what lane() would read is not there.
+enum class Access : std::uint8_t { shared, copy };
+
 // A Segment as the sidecar holds it: everything it will ever trust was copied and checked when
 // opening.
 class SegmentReader {
  public:
   // Errors: code EAGAIN = not complete yet, try later; anything else = never.
-  static Result<SegmentReader> open(const std::string& directory, const std::string& name);
+  static Result<SegmentReader> open(const std::string& directory, const std::string& name,
+                                    Access access = Access::shared);
 
   const std::string& name() const noexcept { return name_; }
   const std::uint8_t* id() const noexcept { return id_; }
@@ -93,6 +99,7 @@ class SegmentReader {
   ClockKind clock() const noexcept { return clock_; }
 
   LockState owner_lock() const noexcept { return lock_state(fd_.get()); }
+  int descriptor() const noexcept { return fd_.get(); }
   // False once somebody truncated the file below what was mapped, or took memory out of it.
   bool is_whole() noexcept;
   // False once the header is not what it was when it was opened: somebody wrote over it.

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -69,7 +70,8 @@ struct LaneView {
   std::uint64_t published = 0;  // Records read so far
   model::LaneCounts counts;
   std::uint64_t occupied_lines = 0;
-  std::string quarantine_reason;  // "" = not quarantined
+  std::uint64_t drained = 0, acknowledged = 0, committed = 0;  // positions
+  std::string quarantine_reason;                               // "" = not quarantined
 };
 
 // How long Redis's word that it holds something is good for.
@@ -143,18 +145,25 @@ struct Exchange {
   // CLOCK_MONOTONIC of the last time Redis was known to have forgotten nothing but what its positions say.
   std::atomic<std::int64_t> redis_confirmed_at_ns{0};
 
-  void set_views(std::vector<LaneView> views) {
+  // refused_segments: file name → why it is not read.
+  void set_views(std::vector<LaneView> views, std::map<std::string, std::string> refused_segments) {
     const std::lock_guard lock(views_mutex_);
     views_ = std::move(views);
+    refused_segments_ = std::move(refused_segments);
   }
   std::vector<LaneView> views() const {
     const std::lock_guard lock(views_mutex_);
     return views_;
   }
+  std::map<std::string, std::string> refused_segments() const {
+    const std::lock_guard lock(views_mutex_);
+    return refused_segments_;
+  }
 
  private:
   mutable std::mutex views_mutex_;
   std::vector<LaneView> views_;
+  std::map<std::string, std::string> refused_segments_;
 };
 
 }  // namespace ddt::sidecar

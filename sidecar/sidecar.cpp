@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <set>
 
@@ -51,7 +52,8 @@ Sidecar::Sidecar(SidecarConfig config)
       batches_(config_.queue_bytes_max),
       append_(config_.append, batches_, exchange_),
       rollup_(config_.rollup, exchange_),
-      figures_({.mysql = config_.rollup.mysql, .interval_ms = config_.figures_interval_ms}) {
+      figures_({.mysql = config_.rollup.mysql, .interval_ms = config_.figures_interval_ms}),
+      lane_board_(redis::SidecarKeys(config_.append.sidecar_id).lanes) {
   raise_file_limit();
 }
 
@@ -198,6 +200,7 @@ void Sidecar::rollup_loop() {
     const std::size_t blocks = rollup_.work(now);
     rollup_is_behind_ = rollup_.lag_s(wall_ns()) > kBehindS;
     if (now >= next_status_ns) {
+      write_lanes();
       write_status();
       next_status_ns = now + kStatusIntervalNs;
     }
@@ -224,6 +227,27 @@ void Sidecar::figures_loop() {
   }
   // What is stale stays so in MySQL: the next start computes it.
   if (!figures_.is_settled()) spdlog::warn("stopped before all figures were computed");
+}
+
+// For ddt-top; also while MySQL is away, which is when somebody looks.
+void Sidecar::write_lanes() {
+  redis::JournalReader* journal = rollup_.journal();
+  if (journal == nullptr || !journal->is_open()) return lane_board_.forget();
+  redis::LaneWords words;
+  words.at_ns = wall_ns();
+  words.refused_segments = exchange_.refused_segments();
+  for (LaneView& view : exchange_.views()) {
+    words.lanes[view.lane] = {.drained = view.drained,
+                              .acknowledged = view.acknowledged,
+                              .committed = view.committed,
+                              .quarantine_reason = std::move(view.quarantine_reason)};
+  }
+  const bool says_all = lane_board_.is_fresh();
+  const auto said = journal->client().run_all(lane_board_.commands_for(words));
+  const bool redis_had_it = said && said->front().integer == 1;
+  const auto failed = [](const redis::Reply& reply) { return reply.is_error(); };
+  if (!said || std::ranges::any_of(*said, failed) || (!says_all && !redis_had_it))
+    lane_board_.forget();  // all of it in a second
 }
 
 void Sidecar::write_status() {

@@ -10,6 +10,7 @@
 
 #include "shm/file.hpp"
 #include "sidecar/figures/figures.hpp"
+#include "sidecar/redis/lane_words.hpp"
 #include "sidecar/settings.hpp"
 
 namespace ddt::sidecar {
@@ -35,6 +36,7 @@ class Sidecar {
   void append_loop();
   void rollup_loop();
   void figures_loop();
+  void write_lanes();
   void write_status();
   void lower_timer_slack() const;
 
@@ -47,6 +49,7 @@ class Sidecar {
   Figures figures_;
   std::unique_ptr<Drain> drain_;
   redis::Positions acknowledged_;
+  redis::LaneBoard lane_board_;
   std::uint32_t schema_version_ = 0;
   Doorbell append_bell_;
   std::atomic<bool> drain_stops_{false}, append_stops_{false}, rollup_stops_{false};

@@ -78,10 +78,13 @@ void Drain::publish_views(std::int64_t now_ns) {
                        .published = lane->account.published(),
                        .counts = counts,
                        .occupied_lines = lane->held(),
+                       .drained = lane->reader.next(),
+                       .acknowledged = lane->acknowledged,
+                       .committed = lane->committed,
                        .quarantine_reason = lane->quarantine_reason});
     }
   }
-  exchange_.set_views(std::move(views));
+  exchange_.set_views(std::move(views), refused_);
 }
 
 }  // namespace ddt::sidecar

@@ -40,6 +40,7 @@ SidecarKeys::SidecarKeys(std::string_view sidecar_id) : id(sidecar_id) {
   fence = root + "fence";
   seq = root + "seq";
   status = root + "status";
+  lanes = root + "lanes";
 }
 
 std::string LiveKeys::equity(std::int32_t profile_id) const {

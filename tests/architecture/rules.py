@@ -22,10 +22,11 @@ ALLOWED = {
     "sidecar/redis": ["sidecar/model", *PLAIN],
     "sql": PLAIN,
     "sidecar": ["shm", "sql", "sidecar/model", "sidecar/redis"],
+    "sidecar/top": ["shm", "sidecar", "sidecar/model", "sidecar/redis"],
     "api": ["sidecar/model", "sidecar/redis", "sql", *PLAIN],
     "bench/replay": ["producer", "shm"],
     "bench": ["producer", "shm", "sidecar", "sql", "bench/replay"],
-    "tests": ["shm", "producer", "sidecar", "sidecar/model", "sidecar/redis", "api", "sql", "bench/replay"],
+    "tests": ["shm", "producer", "sidecar", "sidecar/top", "sidecar/model", "sidecar/redis", "api", "sql", "bench/replay"],
 }
 
 # include pattern: the one place (a regular expression on the file's path) that may have it.
