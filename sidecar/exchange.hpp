@@ -31,6 +31,7 @@ using redis::LanePosition;
 struct LaneCommit {
   model::LaneName lane;
   std::uint64_t position = 0;
+  std::uint64_t published = 0;  // Records before it
   model::LaneCounts counts;
 };
 

@@ -32,4 +32,11 @@ void Acknowledged::appended(std::span<const redis::LanePosition> positions) {
   for (const redis::LanePosition& position : positions) lanes_[position.lane] = position;
 }
 
+void erase_appended(std::vector<model::Block>& blocks, const redis::Positions& positions) {
+  std::erase_if(blocks, [&](const model::Block& block) {
+    const auto found = positions.find(block.lane);
+    return block.to > block.from && found != positions.end() && found->second.position >= block.to;
+  });
+}
+
 }  // namespace ddt::sidecar

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "sidecar/model/block.hpp"
 #include "sidecar/redis/journal.hpp"
 
 namespace ddt::sidecar {
@@ -25,9 +26,14 @@ class Acknowledged {
   void appended(std::span<const redis::LanePosition> positions);
 
   void forget(const model::LaneName& lane) { lanes_.erase(lane); }
+  const redis::Positions& lanes() const noexcept { return lanes_; }
 
  private:
   redis::Positions lanes_;
 };
+
+// The answer to the append of these Blocks never came: those that the positions, read under a new fence, cover are
+// in the journal and go; the rest is to be appended again.
+void erase_appended(std::vector<model::Block>& blocks, const redis::Positions& positions);
 
 }  // namespace ddt::sidecar

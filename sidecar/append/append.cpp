@@ -42,21 +42,12 @@ Result<redis::Positions> Append::connect() {
   if (!positions) return positions.error();
   writer_.emplace(std::move(*writer));
   ++counters_.reconnects;
-  settle_pending(*positions);
+  if (pending_) erase_appended(pending_->blocks, *positions);
   std::vector<LanePosition> acknowledged = acknowledged_.connected(*positions);
   exchange_.acknowledged.put_all(acknowledged);
   exchange_.acknowledged_for_rollup.put_all(std::move(acknowledged));
   redis_is_confirmed(monotonic_ns());
   return positions;
-}
-
-// The answer to the last append never came: what the fenced positions cover is in the journal.
-void Append::settle_pending(const redis::Positions& positions) {
-  if (!pending_) return;
-  std::erase_if(pending_->blocks, [&](const model::Block& block) {
-    const auto found = positions.find(block.lane);
-    return block.to > block.from && found != positions.end() && found->second.position >= block.to;
-  });
 }
 
 std::size_t Append::work(std::int64_t now_ns) {

@@ -68,7 +68,6 @@ class Append {
  private:
   void confirm(std::int64_t now_ns);
   void redis_is_confirmed(std::int64_t now_ns);
-  void settle_pending(const redis::Positions& positions);
   bool may_write_live(std::int64_t now_ns);
   bool journal_has_room(std::int64_t now_ns);
   Status append_pending(std::int64_t now_ns);

@@ -136,6 +136,14 @@ void Drain::calibrate_all(bool is_first, Segment* only) {
     ++counters_.clock_steps;
 }
 
+// A predecessor's journal may be read before our first look at the directory: what we have not opened is not gone.
+void Drain::find_all_lanes() {
+  scan_directory();
+  for (auto& [name, segment] : segments_) {
+    if (!segment->is_quarantined()) find_new_lanes(*segment);
+  }
+}
+
 void Drain::find_new_lanes(Segment& segment) {
   const std::uint32_t count = segment.reader.lane_count();
   while (segment.lanes.size() < count) {

@@ -66,6 +66,7 @@ class Drain {
 
   void scan_directory();
   void open_segment(const std::string& name);
+  void find_all_lanes();
   void find_new_lanes(Segment& segment);
   std::size_t visit(Segment& segment);
   std::size_t read_lane(Segment& segment, Lane& lane, std::size_t records_max);

@@ -22,6 +22,10 @@ void Drain::take_mail(std::int64_t now_ns) {
     if (Lane* lane = find(position.lane)) {
       lane->acknowledged = position.position;
       lane->forgotten_to = position.forgotten_to;
+    } else {  // not found yet: it begins with this
+      StartPosition& start = starts_[position.lane];
+      start.acknowledged = position.position;
+      start.forgotten_to = position.forgotten_to;
     }
   }
   const bool was_redis = redis_durability_;
@@ -32,7 +36,12 @@ void Drain::take_mail(std::int64_t now_ns) {
     spdlog::warn("drain: durability is now {}", redis_durability_ ? "redis" : "mysql");
   for (const LaneCommit& commit : exchange_.committed.take()) {
     Lane* lane = find(commit.lane);
-    if (lane == nullptr) continue;
+    if (lane == nullptr) {  // not found yet, or retired
+      StartPosition& start = starts_[commit.lane];
+      start.committed = std::max(start.committed, commit.position);
+      start.committed_published = commit.published;
+      continue;
+    }
     lane->committed = std::max(lane->committed, commit.position);
     lane->counts_committed = commit.counts;
     release(*lane);
@@ -41,6 +50,7 @@ void Drain::take_mail(std::int64_t now_ns) {
     for (auto& [name, lane] : lanes_) release(*lane);
   }
   for (const FillRequest& request : exchange_.fill_requests.take()) {
+    if (find(request.lane) == nullptr) find_all_lanes();
     exchange_.fill_answers.put(answer(request));
     exchange_.rollup_bell.ring();
   }
@@ -48,7 +58,10 @@ void Drain::take_mail(std::int64_t now_ns) {
     const auto found = segments_.find(retirement.segment_name);
     if (found == segments_.end()) continue;
     Segment& segment = *found->second;
-    for (const auto& lane : segment.lanes) lanes_.erase(lane->name);
+    for (const auto& lane : segment.lanes) {
+      lanes_.erase(lane->name);
+      starts_.erase(lane->name);
+    }
     if (segment.last_event_ns > 0) {
       exchange_.ended.put({.profile_id = segment.reader.profile_id(),
                            .script_name = segment.reader.script_name(),
@@ -133,12 +146,14 @@ FillAnswer Drain::answer(const FillRequest& request) {
     if (is_there && refill.add(copy_->head, std::nullopt))
       published = request.published_before + refill.lost();
     answer = lost_all(*lane, request, published);
+    answer.block = builder.take(request.to, refill.ordinal(), lane->account.counts());
+    answer.block->from = request.to;  // no Record: only what was produced
   } else {
     answer = {.lane = request.lane,
               .from = request.from,
               .lost_to = from,
               .lost_records = refill.lost(),
-              .block = builder.take(reader.next(), refill.ordinal(), model::LaneCounts{})};
+              .block = builder.take(reader.next(), refill.ordinal(), lane->account.counts())};
   }
   spdlog::warn("drain: filled [{}, {}) of {} lane {}, {} Records lost", answer.lost_to,
                std::max(answer.lost_to, reader.next()), segment.reader.name(), request.lane.lane,

@@ -10,6 +10,8 @@ namespace ddt::sidecar {
 namespace {
 
 constexpr std::int64_t kViewsIntervalNs = 100'000'000;
+// Counts have no position: what Redis loses of them shows no gap. Absolute, so saying them again changes nothing.
+constexpr std::int64_t kCountsAgainNs = 60'000'000'000;
 
 bool same(const model::LaneCounts& a, const model::LaneCounts& b) {
   return a.dropped_samples == b.dropped_samples && a.dropped_states == b.dropped_states &&
@@ -45,7 +47,9 @@ bool Drain::send_due(std::int64_t now_ns, bool all) {
     if (!is_time && !quarter_full && !is_large) continue;
     const model::LaneCounts counts = lane.account.counts();
     const bool has_news = !lane.builder.is_empty() || lane.must_say_where;
-    if (!has_news && same(counts, lane.counts_sent)) continue;
+    const bool is_unheard = !covers(lane.counts_committed, lane.counts_sent) &&
+                            now_ns - lane.counts_sent_at_ns >= kCountsAgainNs;
+    if (!has_news && !is_unheard && same(counts, lane.counts_sent)) continue;
     const std::size_t bytes = lane.builder.bytes_estimate() + sizeof(model::Block);
     if (!batches_.has_room(batch.bytes + bytes)) {
       send_from_ = at->first;
@@ -55,6 +59,7 @@ bool Drain::send_due(std::int64_t now_ns, bool all) {
     batch.blocks.push_back(lane.builder.take(lane.reader.next(), lane.account.ordinal(), counts));
     batch.bytes += bytes;
     lane.counts_sent = counts;
+    lane.counts_sent_at_ns = now_ns;
     lane.must_say_where = false;
     lane.account.mark(lane.reader.next());
     if (batch.bytes >= config_.batch_bytes_max) batches_.push(std::exchange(batch, {}));

@@ -35,6 +35,7 @@ struct Drain::Lane {
   bool must_say_where;
   std::uint64_t undecodable = 0;
   model::LaneCounts counts_sent, counts_committed;
+  std::int64_t counts_sent_at_ns = 0;
   std::string quarantine_reason;
 
   bool is_quarantined() const { return !quarantine_reason.empty(); }

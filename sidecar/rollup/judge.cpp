@@ -4,6 +4,15 @@
 
 namespace ddt::sidecar {
 
+bool has_gone_back(const CommittedLanes& rows, const CommittedLanes& last_commit) {
+  return std::ranges::any_of(last_commit, [&](const auto& entry) {
+    const auto found = rows.find(entry.first);
+    if (found == rows.end()) return true;
+    const CommittedLane &now = found->second, &then = entry.second;
+    return now.position < then.position || now.counts.produced < then.counts.produced;
+  });
+}
+
 void Judge::reset(CommittedLanes lanes) {
   lanes_ = std::move(lanes);
   waiting_.clear();
@@ -41,6 +50,8 @@ void Judge::add(FillAnswer answer, Judged& out) {
     apply_waiting(answer.lane, out);
     return;
   }
+  // What is lost was produced all the same, and no Block may be left to say so.
+  if (answer.block) lane.raise_counts(answer.block->counts);
   if (answer.lost_to > answer.from) {
     lane.position = answer.lost_to;
     lane.lost += answer.lost_records;

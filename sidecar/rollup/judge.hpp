@@ -31,6 +31,10 @@ struct Judged {
   std::vector<FillRequest> fill_requests;
 };
 
+// MySQL says less of a Lane than the last transaction that it confirmed: it has been restored, or has lost its
+// last moments. What is missing may be older than what this process remembers: the whole journal is read again.
+bool has_gone_back(const CommittedLanes& rows, const CommittedLanes& last_commit);
+
 class Judge {
  public:
   // Forgets everything and begins from what MySQL has committed.
@@ -52,6 +56,8 @@ class Judge {
   const CommittedLane& lane(const model::LaneName& name) { return lanes_[name]; }
   const CommittedLanes& lanes() const noexcept { return lanes_; }
   bool has_waiting() const noexcept { return !waiting_.empty(); }
+  const auto& waiting() const noexcept { return waiting_; }  // by Lane, in order of `from`
+  const auto& filling() const noexcept { return filling_; }
   void forget(const model::LaneName& name) { lanes_.erase(name); }
 
  private:

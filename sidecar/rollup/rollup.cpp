@@ -42,14 +42,46 @@ Status Rollup::connect_mysql() {
   if (!mysql) return mysql.error();
   auto lanes = read_positions(*mysql, segments_present());
   if (!lanes) return lanes.error();
+  if (auto looked = look_for_lost_commits(*mysql); !looked) return looked;
   mysql_.emplace(std::move(*mysql));
   committed_.clear();
   for (const auto& [name, lane] : *lanes) committed_[name] = lane.position;
+  for (const auto& [name, lane] : *lanes) last_commit_[name] = lane;
+  tell_drain(*lanes);  // what was committed without an answer, too
   judge_.reset(std::move(*lanes));
   read_id_ = resume_id_;
   read_entries_.clear();
   exchange_.mysql_committed_at_ns.store(monotonic_ns(), std::memory_order_relaxed);
   return Done{};
+}
+
+// A MySQL that has forgotten what it confirmed is healed from the whole journal: it lacks the last transaction, and
+// whatever else. Only the last one need be looked at.
+Status Rollup::look_for_lost_commits(sql::Connection& mysql) {
+  if (last_commit_.empty()) return Done{};
+  std::vector<model::LaneName> names;
+  for (const auto& [name, lane] : last_commit_) names.push_back(name);
+  const auto rows = find_positions(mysql, names);
+  if (!rows) return rows.error();
+  if (has_gone_back(*rows, last_commit_)) {
+    spdlog::warn("rollup: MySQL is older than what it has confirmed; reading the journal again");
+    resume_id_ = std::string(redis::kJournalStart);
+    trim_plan_.clear();
+  }
+  last_commit_ = *rows;
+  return Done{};
+}
+
+// A Block that is already covered is skipped without a word: the drain learns of it from the rows.
+void Rollup::tell_drain(const CommittedLanes& rows) {
+  std::vector<LaneCommit> commits;
+  for (const auto& [name, lane] : rows) {
+    commits.push_back({.lane = name,
+                       .position = lane.position,
+                       .published = lane.published(),
+                       .counts = lane.counts});
+  }
+  exchange_.committed.put_all(std::move(commits));
 }
 
 std::vector<model::SegmentId> Rollup::segments_present() const {
@@ -206,6 +238,8 @@ Status Rollup::learn_lanes_of(const std::vector<model::Block>& blocks) {
   const auto rows = find_positions(*mysql_, names);
   if (!rows) return rows.error();
   for (const auto& [name, lane] : *rows) committed_[name] = lane.position;
+  last_commit_.insert(rows->begin(), rows->end());
+  tell_drain(*rows);
   judge_.learn(*rows);
   return Done{};
 }
@@ -302,25 +336,18 @@ Status Rollup::write_rejected_of(const Judged& judged, std::vector<RejectedRecor
 
 void Rollup::told_the_others(const Judged& judged) {
   ++counters_.transactions;
-  std::map<model::LaneName, LaneCommit> commits;
-  for (const auto& [lane, records] : judged.lost) {
-    counters_.lost += records;
-    commits[lane] = {
-        .lane = lane, .position = judge_.lane(lane).position, .counts = judge_.lane(lane).counts};
-  }
+  for (const auto& [lane, records] : judged.lost) counters_.lost += records;
   for (const model::Block& block : judged.blocks) {
     ++counters_.blocks;
     counters_.facts += block.facts;
-    commits[block.lane] = {.lane = block.lane,
-                           .position = judge_.lane(block.lane).position,
-                           .counts = judge_.lane(block.lane).counts};
   }
-  std::vector<LaneCommit> values;
-  for (auto& [lane, commit] : commits) {
-    committed_[lane] = commit.position;
-    values.push_back(std::move(commit));
+  last_commit_.clear();
+  for (const model::LaneName& name : lanes_of(judged)) {
+    const CommittedLane& lane = judge_.lane(name);
+    committed_[name] = lane.position;
+    last_commit_.emplace(name, lane);
   }
-  exchange_.committed.put_all(std::move(values));
+  tell_drain(last_commit_);
 }
 
 // A retired Lane is known until the drain no longer shows it: the ledger needs both sides of it.

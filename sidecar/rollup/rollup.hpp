@@ -74,6 +74,8 @@ class Rollup {
   Result<bool> positions_still_hold(const std::vector<model::LaneName>& lanes);
   void begin_again(std::int64_t now_ns, const Error& error);
   void told_the_others(const Judged& judged);
+  Status look_for_lost_commits(sql::Connection& mysql);
+  void tell_drain(const CommittedLanes& rows);
   Status retire();
   void forget_retired();
   void trim(std::int64_t now_ns);
@@ -88,6 +90,8 @@ class Rollup {
   std::optional<redis::JournalReader> journal_;
   Judge judge_;
   std::map<model::LaneName, std::uint64_t> committed_;  // what the rows must say when we lock them
+  CommittedLanes
+      last_commit_;  // the rows as MySQL confirmed them last: it may have been restored since
   redis::Positions acknowledged_;
   std::string read_id_{redis::kJournalStart}, resume_id_{redis::kJournalStart};
   std::deque<std::pair<std::string, std::uint64_t>>
