@@ -44,4 +44,5 @@ ddt_sanitized_test(hostile.fault_guard_asan SANITIZE address,undefined SOURCES t
 ddt_sanitized_test(hostile.decode_asan SANITIZE address,undefined DRAIN SOURCES tests/unit/decode_test.cpp)
 ddt_sanitized_test(hostile.quarantine_asan SANITIZE address,undefined DRAIN SOURCES tests/unit/quarantine_test.cpp)
 ddt_sanitized_test(hostile.drain_asan SANITIZE address,undefined DRAIN SOURCES tests/unit/drain_test.cpp)
-ddt_sanitized_test(process.ring_tsan SANITIZE thread SOURCES tests/process/ring_test.cpp)
+ddt_sanitized_test(process.ring_tsan SANITIZE thread SOURCES tests/unit/lane_test.cpp
+                   ENVIRONMENT GTEST_FILTER=Lane.LosesNothingBetweenTwoThreads)

@@ -21,7 +21,7 @@ namespace ddt {
 namespace {
 
 constexpr std::size_t kBots = 8;
-constexpr std::uint32_t kLines = 1'024;
+constexpr std::uint32_t kLines = 2'048;  // long enough to be killed while it is filled
 constexpr int kFullNapUs = 50;  // eight of them must not keep the drain from two processors
 
 int kills() {
@@ -131,7 +131,7 @@ TEST(TenThousandKills, OfEightBotsUnderLoadLeaveWholeRecordsAndNothingElse) {
   };
   for (std::size_t bot = 0; bot < kBots; ++bot) start(bot);
   std::uniform_int_distribution<std::size_t> which(0, kBots - 1);
-  std::uniform_int_distribution<int> pause_us(0, 1'000);
+  std::uniform_int_distribution<int> pause_us(0, 400);
   for (int killed = 0; killed < kKills; killed += static_cast<int>(kBots / 2)) {
     ASSERT_NO_FATAL_FAILURE(sweep(true)) << "after " << killed << " kills";
     ::usleep(static_cast<useconds_t>(pause_us(random)));
