@@ -21,7 +21,7 @@ using namespace ddt::bench;
 using ddt::Published;
 
 constexpr std::size_t kOthersEvery = 4;  // rounds: rows that are not judged get a quarter
-constexpr std::int64_t kRepeatForNs = 20'000'000'000;  // a busy machine has no clean blocks
+constexpr std::int64_t kRepeatForNs = 8'000'000'000;  // a busy machine has no clean blocks
 
 enum Variant : std::size_t {
   kEmpty,

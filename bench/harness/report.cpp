@@ -69,6 +69,7 @@ Options parse_options(int argc, char** argv) {
 }
 
 Report::Report(const Options& options) : gates_only_(options.gates_only) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // progress is seen through a pipe, too
   utsname name{};
   ::uname(&name);
   const std::string machine = cpu_model() + ", " +

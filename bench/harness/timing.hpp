@@ -1,4 +1,4 @@
-// bench/harness/timing.hpp — one operation timed many times, the way docs/benchmarks.md says.
+// bench/harness/timing.hpp — one operation timed many times.
 //
 // Each operation stands between a pair of rdtscp;lfence; what the pair costs itself is measured beside it
 // and subtracted by whoever prints (rows.hpp). Operations come one per interval, in blocks of 2 ms: most

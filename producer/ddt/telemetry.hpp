@@ -266,8 +266,9 @@ template <typename Sample>
       take_stamp, body));
 }
 
-inline Published publish_record(LaneWriter& lane, Speaker speaker,
-                                const Latency& latency) noexcept {
+// Always in line: at -O2 GCC makes calls of these, and a sample half as dear again.
+[[gnu::always_inline]] inline Published publish_record(LaneWriter& lane, Speaker speaker,
+                                                       const Latency& latency) noexcept {
   if (latency.duration_ns < 0 || !is_possible_or_unsaid_time(latency.event_time_ns) ||
       !speaker.can_speak()) [[unlikely]] {
     return refuse(lane);
@@ -279,7 +280,8 @@ inline Published publish_record(LaneWriter& lane, Speaker speaker,
        std::uint64_t{latency.endpoint} | std::uint64_t{latency.outcome} << 16U, 0});
 }
 
-inline Published publish_record(LaneWriter& lane, Speaker speaker, const Metric& metric) noexcept {
+[[gnu::always_inline]] inline Published publish_record(LaneWriter& lane, Speaker speaker,
+                                                       const Metric& metric) noexcept {
   if (!is_valid_number(metric.value_e8) || !is_possible_or_unsaid_time(metric.event_time_ns) ||
       !speaker.can_speak()) [[unlikely]] {
     return refuse(lane);
@@ -413,12 +415,12 @@ class Telemetry {
 
   // Publishes one of the structs above for the given (default: own) profile.
   template <typename Said>
-  Published publish(const Said& said) const noexcept {
+  [[gnu::always_inline]] Published publish(const Said& said) const noexcept {
     return publish_as(speaker_, said);
   }
 
   template <typename Said>
-  Published publish_as(detail::Speaker speaker, const Said& said) const noexcept {
+  [[gnu::always_inline]] Published publish_as(detail::Speaker speaker, const Said& said) const noexcept {
     LaneWriter* lane = this_thread_lane();
     if (lane == nullptr) [[unlikely]]
       return Published::detached;

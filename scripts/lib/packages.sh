@@ -11,7 +11,7 @@ packages=(
   rapidjson-dev libcli11-dev libspdlog-dev libtomlplusplus-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   redis-server mariadb-server-core mariadb-client-core
-  python3 curl
+  python3 curl valgrind
 )
 
 missing_packages() {

@@ -57,5 +57,30 @@ class Test(unittest.TestCase):
             self.assertIn(part, done.stderr)
 
 
+class Bench(unittest.TestCase):
+    def test_names_every_wrong_option_at_once(self):
+        done = script("bench", "--cpus", "first", "--what", "--out")
+        self.assertEqual(2, done.returncode)
+        for part in ("'first'", "'--what'", "--out wants a value"):
+            self.assertIn(part, done.stderr)
+        self.assertEqual("", done.stdout)
+
+    def test_writes_a_page_that_stands_alone(self):
+        lines = ['{"machine": "a <CPU>"}',
+                 '{"row": "sample", "section": "publish", "samples": 2, "p50": 10, "p99": 12, "p999": 20, "tm": 10.5, '
+                 '"ratio": 1.1, "curve": [[0, 9.0], [99, 12.0]]}',
+                 '{"figure": "drain", "section": "drain", "value": 21.5, "unit": "M/s"}',
+                 '{"gate": "sample tm", "value": 1.3, "relation": "<=", "limit": 1.25, "unit": "x", "passed": false}']
+        with tempfile.TemporaryDirectory() as directory:
+            Path(directory, "lines").write_text("\n".join(lines))
+            subprocess.run(["python3", ROOT / "scripts/lib/bench_report.py", f"{directory}/lines", directory, "abc1234"],
+                           check=True, timeout=60)
+            page = Path(directory, "bench.html").read_text()
+        for part in ("a &lt;CPU&gt;", "abc1234", "<polyline", "21.50 M/s", "FAIL", "<= 1.25 x"):
+            self.assertIn(part, page)
+        for outside in ("http:", "https:", "<script", "<link", "src="):
+            self.assertNotIn(outside, page)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
