@@ -77,6 +77,11 @@ def may_include(area, target):
                for allowed in ALLOWED[area])
 
 
+def is_outside_doors(path):
+    """A test may look behind a door, to judge what came through it; a peer is measured as its users use it."""
+    return area_of(path) == "tests" or path.startswith("bench/peers/")
+
+
 def include_problems(root, path, text):
     """Directions and doors of one file. Yields (line number, problem)."""
     area = area_of(path)
@@ -94,8 +99,8 @@ def include_problems(root, path, text):
             yield number, f'"{quoted}" lies in no area'
         elif area_of(target) and (root / target).is_file() and not may_include(area, target):
             yield number, f"{area} may not include {target}"
-        if area == "tests":
-            continue  # A test may look behind a door, to judge what came through it.
+        if is_outside_doors(path):
+            continue
         for pattern, place in DOORS.items():
             if re.match(pattern, target) and not re.fullmatch(place, path):
                 yield number, f"<{target}> belongs behind its door: {place}"
@@ -133,7 +138,7 @@ def files_under(root, suffixes, directories=SOURCE_DIRS):
 
 def door_counts(root):
     for pattern, most in FILES_MOST.items():
-        users = [path for path, text in files_under(root, SUFFIXES) if area_of(path) != "tests" and any(
+        users = [path for path, text in files_under(root, SUFFIXES) if not is_outside_doors(path) and any(
             (match := INCLUDE.match(line)) and re.match(pattern, match[1] or match[2]) for line in text.splitlines())]
         if len(users) > most:
             yield f"{pattern} is included by {len(users)} files, {most} allowed: {', '.join(users)}"

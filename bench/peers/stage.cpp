@@ -1,0 +1,79 @@
+#include "bench/peers/stage.hpp"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <new>
+
+#include "bench/harness/timing.hpp"
+
+namespace ddt::bench {
+namespace {
+
+constexpr int kEnd = -1;
+constexpr int kPollsPerLook = 200;
+
+}  // namespace
+
+Stage::Stage(int consumer_cpu) : consumer_cpu_(consumer_cpu) {
+  void* memory =
+      ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) {
+    std::perror("bench: mmap");
+    std::exit(2);
+  }
+  shared_ = new (memory) Shared{};
+}
+
+Stage::~Stage() {
+  shared_->turn.store(kEnd, std::memory_order_release);
+  if (thread_.joinable()) thread_.join();
+  if (child_ > 0) ::waitpid(child_, nullptr, 0);
+  ::munmap(shared_, sizeof(Shared));
+}
+
+void Stage::start() {
+  child_ = ::fork();
+  if (child_ < 0) {
+    std::perror("bench: fork");
+    std::exit(2);
+  }
+  if (child_ == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    consume(in_child_, shared_->taken_by_child);
+    ::_exit(0);
+  }
+  thread_ = std::thread([this] { consume(in_thread_, shared_->taken_by_thread); });
+}
+
+void Stage::consume(const std::map<int, Consume>& consumers, std::atomic<int>& taken) {
+  pin(consumer_cpu_);
+  for (;;) {
+    const int turn = shared_->turn.load(std::memory_order_acquire);
+    if (turn == kEnd) return;
+    const auto mine = consumers.find(turn);
+    if (mine == consumers.end()) {
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+      continue;
+    }
+    taken.store(turn, std::memory_order_release);
+    for (int i = 0; i < kPollsPerLook; ++i) mine->second();
+  }
+}
+
+void Stage::give_turn(int turn) {
+  shared_->turn.store(turn, std::memory_order_release);
+  const auto wait_for = [&](const std::atomic<int>& taken) {
+    while (taken.load(std::memory_order_acquire) != turn) ::sched_yield();
+  };
+  if (in_thread_.contains(turn)) wait_for(shared_->taken_by_thread);
+  if (in_child_.contains(turn)) wait_for(shared_->taken_by_child);
+}
+
+}  // namespace ddt::bench
