@@ -34,9 +34,12 @@ bool mount_small_tmpfs(const std::string& directory, const char* size) {
   } else if (::unshare(CLONE_NEWNS) != 0) {
     return false;
   }
+  // Nobody outside shall see it. In a chroot "/" is no mount point, but what the directory lies on is.
+  const bool is_private = ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 ||
+                          (directory.starts_with("/dev/shm/") &&
+                           ::mount("none", "/dev/shm", nullptr, MS_PRIVATE, nullptr) == 0);
   const std::string options = std::string("mode=0700,size=") + size;
-  return ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-         ::mount("tmpfs", directory.c_str(), "tmpfs", 0, options.c_str()) == 0;
+  return is_private && ::mount("tmpfs", directory.c_str(), "tmpfs", 0, options.c_str()) == 0;
 }
 
 // Whether a small tmpfs can be had here at all: in a namespace, or as root.
