@@ -1,15 +1,14 @@
 #include "bench/harness/partner.hpp"
 
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
-#include <new>
 #include <optional>
 
+#include "bench/harness/shared_memory.hpp"
 #include "shm/segment.hpp"
 
 namespace ddt::bench {
@@ -140,14 +139,8 @@ const char* text_of(Mode mode) {
   }
 }
 
-Partner::Partner(const Options& options) : directory_(options.directory) {
-  void* memory =
-      ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) {
-    std::perror("bench: mmap");
-    std::exit(2);
-  }
-  shared_ = new (memory) Shared{};
+Partner::Partner(const Options& options)
+    : shared_(map_shared<Shared>()), directory_(options.directory) {
   child_ = ::fork();
   if (child_ < 0) {
     std::perror("bench: fork");

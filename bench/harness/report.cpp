@@ -11,6 +11,16 @@
 namespace ddt::bench {
 namespace {
 
+[[noreturn]] void usage(const char* program) {
+  std::fprintf(stderr,
+               "usage: %s [--json FILE] [--samples N] [--cpus PRODUCER,CONSUMER] [--directory DIR] "
+               "[--gates]\n",
+               program);
+  std::exit(2);
+}
+
+}  // namespace
+
 std::string cpu_model() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);) {
@@ -23,20 +33,10 @@ std::string quoted(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
-    out += c;
+    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
   }
   return out + '"';
 }
-
-[[noreturn]] void usage(const char* program) {
-  std::fprintf(stderr,
-               "usage: %s [--json FILE] [--samples N] [--cpus PRODUCER,CONSUMER] [--directory DIR] "
-               "[--gates]\n",
-               program);
-  std::exit(2);
-}
-
-}  // namespace
 
 Options parse_options(int argc, char** argv) {
   static const option kOptions[] = {

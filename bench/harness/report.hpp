@@ -25,6 +25,10 @@ struct Options {
 // Prints what is wrong and exits with 2, as the tools do.
 Options parse_options(int argc, char** argv);
 
+std::string cpu_model();
+// As a JSON string; control characters become spaces.
+std::string quoted(const std::string& text);
+
 class Report {
  public:
   explicit Report(const Options& options);

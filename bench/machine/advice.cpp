@@ -1,6 +1,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "bench/harness/report.hpp"
 #include "bench/machine/findings.hpp"
 
 namespace ddt::bench {
@@ -16,15 +17,6 @@ std::string number(double value, int decimals) {
   char text[64];
   std::snprintf(text, sizeof text, "%.*f", decimals, value);
   return text;
-}
-
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  }
-  return out + '"';
 }
 
 struct Line {

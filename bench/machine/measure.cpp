@@ -10,7 +10,7 @@
 #include <fstream>
 #include <thread>
 
-#include "bench/harness/rows.hpp"
+#include "bench/harness/report.hpp"
 #include "bench/machine/findings.hpp"
 #include "shm/lane.hpp"
 
@@ -25,14 +25,6 @@ std::string first_line(const char* path) {
   std::ifstream file(path);
   std::getline(file, line);
   return line;
-}
-
-std::string cpu_model() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  }
-  return "unknown";
 }
 
 // A line that two CPUs send each other, with the TSC of either when it had it.

@@ -5,17 +5,16 @@
 #pragma once
 
 #include <concurrentqueue/concurrentqueue.h>
-#include <sys/mman.h>
 #include <x86intrin.h>
 
 #include <boost/interprocess/ipc/message_queue.hpp>
 #include <boost/lockfree/spsc_queue.hpp>
 #include <cstdint>
-#include <cstdlib>
 #include <deque>
 #include <mutex>
-#include <new>
 #include <string>
+
+#include "bench/harness/shared_memory.hpp"
 
 namespace ddt::bench {
 
@@ -33,12 +32,7 @@ inline constexpr std::size_t kQueueMessages = 16'384;
 // boost::lockfree::spsc_queue between two processes: its ring inside the object, the object in shared memory.
 class SpscInSharedMemory {
  public:
-  SpscInSharedMemory() {
-    void* memory =
-        ::mmap(nullptr, sizeof(Queue), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) std::abort();
-    queue_ = new (memory) Queue;
-  }
+  SpscInSharedMemory() : queue_(map_shared<Queue>()) {}
   ~SpscInSharedMemory() { ::munmap(queue_, sizeof(Queue)); }
   SpscInSharedMemory(const SpscInSharedMemory&) = delete;
   SpscInSharedMemory& operator=(const SpscInSharedMemory&) = delete;

@@ -2,15 +2,14 @@
 
 #include <sched.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
-#include <new>
 
+#include "bench/harness/shared_memory.hpp"
 #include "bench/harness/timing.hpp"
 
 namespace ddt::bench {
@@ -21,15 +20,7 @@ constexpr int kPollsPerLook = 200;
 
 }  // namespace
 
-Stage::Stage(int consumer_cpu) : consumer_cpu_(consumer_cpu) {
-  void* memory =
-      ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) {
-    std::perror("bench: mmap");
-    std::exit(2);
-  }
-  shared_ = new (memory) Shared{};
-}
+Stage::Stage(int consumer_cpu) : consumer_cpu_(consumer_cpu), shared_(map_shared<Shared>()) {}
 
 Stage::~Stage() {
   shared_->turn.store(kEnd, std::memory_order_release);
