@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "shm/base/clock.hpp"
 #include "sidecar/model/codec.hpp"
@@ -103,7 +102,7 @@ bool Append::journal_has_room(std::int64_t now_ns) {
     if (const auto bytes = writer_->journal_bytes()) journal_bytes_ = *bytes;
   }
   const bool is_full = journal_bytes_ >= config_.journal_bytes_max;
-  if (is_full && !std::exchange(journal_is_full_, is_full))
+  if (is_full && !journal_is_full_)
     spdlog::warn("append: the journal is at its limit of {} bytes: the Lanes hold the rest",
                  config_.journal_bytes_max);
   journal_is_full_ = is_full;
