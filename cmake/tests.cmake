@@ -30,7 +30,7 @@ file(GLOB python_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*/test_*.py
 # Instruction counts belong to the compiler flags they were found with.
 set(count_builds RelWithDebInfo Release)
 if(NOT DDT_BUILD_BENCH)
-  list(FILTER python_tests EXCLUDE REGEX "/test_ddt_bench\\.py$")
+  list(FILTER python_tests EXCLUDE REGEX "/test_(ddt_bench|install)\\.py$")
 endif()
 if(DDT_SANITIZE OR NOT CMAKE_BUILD_TYPE IN_LIST count_builds)
   list(FILTER python_tests EXCLUDE REGEX "/tests/performance/")
