@@ -16,15 +16,17 @@ auto rank_of_last(const MetricSummary& m) {
 
 void MetricSummary::add(MetricKind reading_kind, std::int64_t value_e8, std::int64_t time_ns,
                         const RecordName& name) {
-  MetricSummary reading;
-  reading.kind = reading_kind;
-  reading.n = 1;
-  reading.sum_e8 = value_e8;
-  reading.min_e8 = reading.max_e8 = reading.last_e8 = value_e8;
-  reading.last_time_ns = time_ns;
-  reading.last_name = name;
-  if (reading_kind == MetricKind::distribution) reading.distribution.add(value_e8);
-  merge(reading);
+  min_e8 = n == 0 ? value_e8 : std::min(min_e8, value_e8);
+  max_e8 = n == 0 ? value_e8 : std::max(max_e8, value_e8);
+  if (n == 0 || rank_of_last(*this) < std::tie(time_ns, name, value_e8, reading_kind)) {
+    kind = reading_kind;
+    last_e8 = value_e8;
+    last_time_ns = time_ns;
+    last_name = name;
+  }
+  ++n;
+  sum_e8 += value_e8;
+  if (reading_kind == MetricKind::distribution) distribution.add(value_e8);
 }
 
 void MetricSummary::merge(const MetricSummary& other) {

@@ -114,22 +114,29 @@ void add_outcome(std::vector<std::pair<std::int32_t, std::uint64_t>>& outcomes,
 
 }  // namespace
 
-// Index of the first bucket whose key is not below `key`. Keys are whole and ascend, so a bucket lies at
-// most key − front.key after the first and at least back.key − key before the last: what is left to
-// search is the holes between. The search itself has no branch to mispredict.
-std::size_t QuantileSketch::position_of(std::int16_t key) const noexcept {
-  if (buckets_.empty() || key <= buckets_.front().key) return 0;
-  if (key > buckets_.back().key) return buckets_.size();
-  const auto last = static_cast<std::ptrdiff_t>(buckets_.size()) - 1;
-  const std::ptrdiff_t high = std::min<std::ptrdiff_t>(key - buckets_.front().key, last);
-  const std::ptrdiff_t low = std::max<std::ptrdiff_t>(last - (buckets_.back().key - key), 0);
-  const Bucket* base = buckets_.data() + low;
-  for (std::ptrdiff_t length = high - low; length > 0;) {
-    const std::ptrdiff_t half = (length + 1) / 2;
-    base += base[half - 1].key < key ? half : 0;
-    length -= half;
+static_assert(kBoundCount - 1 == 2'050);  // QuantileSketch::kKeyMax
+
+template <typename Visit>
+void QuantileSketch::visit_buckets(Visit visit) const {
+  for (std::size_t index = 0; index < kPages; ++index) {
+    if (page_numbers_[index] == 0) continue;
+    const Page& page = pages_[page_numbers_[index] - 1U];
+    for (std::size_t i = 0; i < kPageBuckets; ++i) {
+      const auto key = static_cast<std::int32_t>(index * kPageBuckets + i) - kKeyMax;
+      if (page[i] != 0 && !visit(static_cast<std::int16_t>(key), page[i])) return;
+    }
   }
-  return static_cast<std::size_t>(base - buckets_.data());
+}
+
+// Pages lie in order of value, whatever came first: equal sketches are equal member by member.
+void QuantileSketch::make_page(std::size_t index) {
+  std::uint8_t before = 0;
+  for (std::size_t i = index; i-- > 0 && before == 0;) before = page_numbers_[i];
+  pages_.insert(pages_.begin() + before, Page{});
+  page_numbers_[index] = ++before;
+  for (std::size_t i = index + 1; i < kPages; ++i) {
+    if (page_numbers_[i] != 0) ++page_numbers_[i];
+  }
 }
 
 void QuantileSketch::add(std::int64_t value, std::uint64_t times) {
@@ -137,14 +144,8 @@ void QuantileSketch::add(std::int64_t value, std::uint64_t times) {
   min_ = n_ == 0 ? value : std::min(min_, value);
   max_ = n_ == 0 ? value : std::max(max_, value);
   n_ += times;
-  const std::int16_t key = key_of(value);
-  const std::size_t at = position_of(key);
-  if (at < buckets_.size() && buckets_[at].key == key) {
-    buckets_[at].count += times;
-    return;
-  }
-  buckets_.insert(buckets_.begin() + static_cast<std::ptrdiff_t>(at), Bucket{key, times});
-  if (buckets_.size() > kBucketsMax) collapse();
+  add_at(place_of(key_of(value)), times);
+  if (bucket_count_ > kBucketsMax) collapse();
 }
 
 void QuantileSketch::merge(const QuantileSketch& other) {
@@ -152,32 +153,26 @@ void QuantileSketch::merge(const QuantileSketch& other) {
   min_ = n_ == 0 ? other.min_ : std::min(min_, other.min_);
   max_ = n_ == 0 ? other.max_ : std::max(max_, other.max_);
   n_ += other.n_;
-  std::vector<Bucket> merged;
-  merged.reserve(buckets_.size() + other.buckets_.size());
-  auto a = buckets_.cbegin();
-  auto b = other.buckets_.cbegin();
-  while (a != buckets_.cend() || b != other.buckets_.cend()) {
-    if (b == other.buckets_.cend() || (a != buckets_.cend() && a->key < b->key)) {
-      merged.push_back(*a++);
-    } else if (a == buckets_.cend() || b->key < a->key) {
-      merged.push_back(*b++);
-    } else {
-      merged.push_back({.key = a->key, .count = a->count + b->count});
-      ++a;
-      ++b;
+  for (std::size_t index = 0; index < kPages; ++index) {
+    if (other.page_numbers_[index] == 0) continue;
+    const Page& theirs = other.pages_[other.page_numbers_[index] - 1U];
+    Page& ours = page_at(index);
+    for (std::size_t i = 0; i < kPageBuckets; ++i) {
+      if (ours[i] == 0 && theirs[i] != 0) ++bucket_count_;
+      ours[i] += theirs[i];
     }
   }
-  buckets_ = std::move(merged);
-  if (buckets_.size() > kBucketsMax) collapse();
+  if (bucket_count_ > kBucketsMax) collapse();
 }
 
 // Keeps the kBucketsMax − 1 of greatest magnitude and counts the rest as zeros. What is dropped here would
 // be dropped from any larger set too, so the order of merging does not matter.
 void QuantileSketch::collapse() {
   std::vector<int> ranks;
-  for (const Bucket& bucket : buckets_) {
-    if (bucket.key != 0) ranks.push_back(keep_rank(bucket.key));
-  }
+  visit_buckets([&](std::int16_t key, std::uint64_t) {
+    if (key != 0) ranks.push_back(keep_rank(key));
+    return true;
+  });
   constexpr std::size_t kKept = kBucketsMax - 1;
   int least_kept = 0;
   if (ranks.size() > kKept) {
@@ -185,22 +180,15 @@ void QuantileSketch::collapse() {
     std::nth_element(ranks.begin(), nth, ranks.end());
     least_kept = *nth;
   }
-  std::uint64_t zeros = 0;
-  std::vector<Bucket> kept;
-  kept.reserve(kBucketsMax);
-  for (const Bucket& bucket : buckets_) {
-    if (bucket.key == 0 || keep_rank(bucket.key) < least_kept) {
-      zeros += bucket.count;
-    } else {
-      kept.push_back(bucket);
-    }
-  }
-  if (zeros > 0) {
-    const auto at =
-        std::find_if(kept.begin(), kept.end(), [](const Bucket& b) { return b.key > 0; });
-    kept.insert(at, Bucket{.key = 0, .count = zeros});
-  }
-  buckets_ = std::move(kept);
+  QuantileSketch kept;
+  visit_buckets([&](std::int16_t key, std::uint64_t count) {
+    const bool is_kept = key != 0 && keep_rank(key) >= least_kept;
+    kept.add_at(place_of(is_kept ? key : std::int16_t{0}), count);
+    return true;
+  });
+  pages_ = std::move(kept.pages_);
+  page_numbers_ = kept.page_numbers_;
+  bucket_count_ = kept.bucket_count_;
 }
 
 std::optional<std::int64_t> QuantileSketch::quantile(std::uint32_t permille) const noexcept {
@@ -210,11 +198,14 @@ std::optional<std::int64_t> QuantileSketch::quantile(std::uint32_t permille) con
   if (rank >= n_) return max_;
   if (rank == 1) return min_;
   std::uint64_t below = 0;
-  for (const Bucket& bucket : buckets_) {
-    below += bucket.count;
-    if (below >= rank) return std::clamp(value_of(bucket.key), min_, max_);
-  }
-  return max_;
+  std::int64_t value = max_;
+  visit_buckets([&](std::int16_t key, std::uint64_t count) {
+    below += count;
+    if (below < rank) return true;
+    value = std::clamp(value_of(key), min_, max_);
+    return false;
+  });
+  return value;
 }
 
 void QuantileSketch::encode(ByteWriter& writer) const {
@@ -222,13 +213,14 @@ void QuantileSketch::encode(ByteWriter& writer) const {
   if (n_ == 0) return;
   writer.zigzag(min_);
   writer.zigzag(max_);
-  writer.varint(buckets_.size());
+  writer.varint(bucket_count_);
   std::int16_t previous = 0;
-  for (const Bucket& bucket : buckets_) {
-    writer.zigzag(bucket.key - previous);
-    writer.varint(bucket.count);
-    previous = bucket.key;
-  }
+  visit_buckets([&](std::int16_t key, std::uint64_t count) {
+    writer.zigzag(key - previous);
+    writer.varint(count);
+    previous = key;
+    return true;
+  });
 }
 
 std::optional<QuantileSketch> QuantileSketch::decode(ByteReader& reader) {
@@ -242,8 +234,6 @@ std::optional<QuantileSketch> QuantileSketch::decode(ByteReader& reader) {
   if (!reader.ok() || buckets == 0 || buckets > kBucketsMax || sketch.min_ > sketch.max_) {
     return std::nullopt;
   }
-  sketch.buckets_.reserve(buckets);
-  constexpr std::int64_t kKeyMax = kBoundCount - 1;
   std::int64_t key = 0;
   std::uint64_t total = 0;
   for (std::size_t i = 0; i < buckets; ++i) {
@@ -257,7 +247,7 @@ std::optional<QuantileSketch> QuantileSketch::decode(ByteReader& reader) {
     if (key > kKeyMax || count == 0 || __builtin_add_overflow(total, count, &total)) {
       return std::nullopt;
     }
-    sketch.buckets_.push_back({.key = static_cast<std::int16_t>(key), .count = count});
+    sketch.add_at(place_of(static_cast<std::int32_t>(key)), count);
   }
   if (total != sketch.n_ || total > kSamplesMax) return std::nullopt;
   return sketch;

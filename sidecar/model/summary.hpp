@@ -9,6 +9,7 @@
 //           Summary that holds its invariants, or nullopt.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -33,6 +34,8 @@ inline constexpr std::uint64_t kSamplesMax = std::uint64_t{1} << 48;
 // Limit     kBucketsMax non-empty buckets; beyond, those of lowest magnitude are counted as zeros.
 // Which
 //           are kept depends on the set of values alone, so merge stays associative.
+// Memory    Buckets lie in pages of kPageBuckets, in order of value; a page is there once one of its
+//           buckets is: a value finds its count without a search, and 256 bytes is the most that it costs.
 class QuantileSketch {
  public:
   static constexpr std::size_t kBucketsMax = 2'048;
@@ -48,23 +51,41 @@ class QuantileSketch {
   // max]. 500 is the median, 950 p95. nullopt when empty.
   std::optional<std::int64_t> quantile(std::uint32_t permille) const noexcept;
 
-  std::size_t bucket_count() const noexcept { return buckets_.size(); }
+  std::size_t bucket_count() const noexcept { return bucket_count_; }
 
   void encode(ByteWriter& writer) const;
   static std::optional<QuantileSketch> decode(ByteReader& reader);
   bool operator==(const QuantileSketch&) const = default;
 
  private:
-  // Signed bucket: 0 holds zeros, ±i magnitudes of bucket i. Sorted, so in order of value.
-  struct Bucket {
-    std::int16_t key = 0;
-    std::uint64_t count = 0;
-    bool operator==(const Bucket&) const = default;
-  };
-  std::size_t position_of(std::int16_t key) const noexcept;
+  // Signed keys: bucket 0 holds zeros, ±i magnitudes of bucket i. A key's place counts from the lowest one.
+  static constexpr std::int32_t kKeyMax = 2'050;
+  static constexpr std::size_t kPageBuckets = 32;
+  static constexpr std::size_t kPages = 2 * kKeyMax / kPageBuckets + 1;
+  using Page = std::array<std::uint64_t, kPageBuckets>;
+
+  static constexpr std::size_t place_of(std::int32_t key) noexcept {
+    return static_cast<std::size_t>(key + kKeyMax);
+  }
+  void add_at(std::size_t place, std::uint64_t times) {
+    std::uint64_t& count = page_at(place / kPageBuckets)[place % kPageBuckets];
+    bucket_count_ = static_cast<std::uint16_t>(bucket_count_ + (count == 0));
+    count += times;
+  }
+  Page& page_at(std::size_t index) {
+    if (page_numbers_[index] == 0) [[unlikely]]
+      make_page(index);
+    return pages_[page_numbers_[index] - 1U];
+  }
+  void make_page(std::size_t index);
+  // Calls visit(key, count) for every bucket that is not empty, in order of value, until it returns false.
+  template <typename Visit>
+  void visit_buckets(Visit visit) const;
   void collapse();
 
-  std::vector<Bucket> buckets_;
+  std::vector<Page> pages_;                          // those that are there
+  std::array<std::uint8_t, kPages> page_numbers_{};  // 1 + index in pages_, 0 = not there
+  std::uint16_t bucket_count_ = 0;
   std::uint64_t n_ = 0;
   std::int64_t min_ = 0, max_ = 0;
 };
