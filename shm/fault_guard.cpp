@@ -14,15 +14,6 @@
 
 namespace ddt {
 
-// A slot counts while begin is not 0. It is filled end first and begin last, and emptied begin first; the thread
-// that faults inside a mapping holds its guard, so the slot it looks for does not change meanwhile.
-struct FaultGuard::Slot {
-  std::atomic<std::uintptr_t> begin{0};
-  std::atomic<std::uintptr_t> end{0};
-  std::atomic<std::uintptr_t> writable_end{0};
-  std::atomic<bool> torn{false};
-};
-
 namespace {
 
 constexpr std::size_t kSlotsMax = 65'536;  // as many mappings as vm.max_map_count allows
@@ -138,10 +129,6 @@ FaultGuard::~FaultGuard() {
   if (slot_ == nullptr) return;
   const std::lock_guard lock(guards.mutex);
   slot_->begin.store(0, std::memory_order_release);
-}
-
-bool FaultGuard::is_torn() const noexcept {
-  return slot_ != nullptr && slot_->torn.load(std::memory_order_acquire);
 }
 
 }  // namespace ddt

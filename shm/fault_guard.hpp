@@ -36,9 +36,19 @@ class FaultGuard {
   }
   ~FaultGuard();  // before the mapping goes
 
-  bool is_torn() const noexcept;
+  bool is_torn() const noexcept {
+    return slot_ != nullptr && slot_->torn.load(std::memory_order_acquire);
+  }
 
-  struct Slot;  // what the handler looks at
+  // What the handler looks at. A slot counts while begin is not 0. It is filled end first and begin last, and
+  // emptied begin first; the thread that faults inside a mapping holds its guard, so the slot it looks for does
+  // not change meanwhile.
+  struct Slot {
+    std::atomic<std::uintptr_t> begin{0};
+    std::atomic<std::uintptr_t> end{0};
+    std::atomic<std::uintptr_t> writable_end{0};
+    std::atomic<bool> torn{false};
+  };
 
  private:
   explicit FaultGuard(Slot* slot) noexcept : slot_(slot) {}

@@ -337,17 +337,13 @@ const std::string& SegmentReader::name_at(std::uint16_t index) {
   return *name;
 }
 
-std::int64_t SegmentReader::wall_time_ns(std::uint64_t stamp) const noexcept {
+// The last pair that is not after the stamp. The bot's own has no rate: the first one that has serves both
+// sides of it.
+const CalibrationPair& SegmentReader::pair_for(std::uint64_t stamp) const noexcept {
   std::size_t i = pairs_.size() - 1;
   while (i > 0 && (pairs_[i].ticks > stamp || pairs_[i].ns_per_tick_q32 == 0)) --i;
-  // The bot's own pair has no rate: the first pair that has one serves both sides of it.
-  std::size_t rated = i;
-  while (rated + 1 < pairs_.size() && pairs_[rated].ns_per_tick_q32 == 0) ++rated;
-  const CalibrationPair& pair = pairs_[rated];
-  const auto ticks = static_cast<std::int64_t>(stamp - pair.ticks);
-  __extension__ using Wide = __int128;
-  const Wide ns = (static_cast<Wide>(ticks) * static_cast<Wide>(pair.ns_per_tick_q32)) >> 32;
-  return static_cast<std::int64_t>(pair.wall_ns + ns);
+  while (i + 1 < pairs_.size() && pairs_[i].ns_per_tick_q32 == 0) ++i;
+  return pairs_[i];
 }
 
 bool SegmentReader::calibrate(std::uint64_t ticks, std::int64_t wall, std::uint64_t ns_per_tick_q32,

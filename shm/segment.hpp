@@ -121,7 +121,12 @@ class SegmentReader {
   std::string script_name() { return script_at(script_name_); }
 
   // Wall time of a stamp, by the pairs published so far. At least one pair with a rate must exist.
-  std::int64_t wall_time_ns(std::uint64_t stamp) const noexcept;
+  std::int64_t wall_time_ns(std::uint64_t stamp) const noexcept {
+    const CalibrationPair& last = pairs_.back();
+    const bool is_after_it =
+        last.ticks <= stamp && last.ns_per_tick_q32 != 0;  // as all but a few are
+    return wall_time_ns(stamp, is_after_it ? last : pair_for(stamp));
+  }
   // Appends a pair if the clock has drifted from the last one by more than `tolerance_ns`, or none
   // has a rate. The tolerance doubles with every 16 pairs, so that they last. Returns true when a
   // pair was appended.
@@ -134,6 +139,14 @@ class SegmentReader {
  private:
   SegmentHeader* header() const noexcept {
     return reinterpret_cast<SegmentHeader*>(mapping_.data());
+  }
+
+  const CalibrationPair& pair_for(std::uint64_t stamp) const noexcept;
+  static std::int64_t wall_time_ns(std::uint64_t stamp, const CalibrationPair& pair) noexcept {
+    const auto ticks = static_cast<std::int64_t>(stamp - pair.ticks);
+    __extension__ using Wide = __int128;
+    const Wide ns = (static_cast<Wide>(ticks) * static_cast<Wide>(pair.ns_per_tick_q32)) >> 32;
+    return static_cast<std::int64_t>(pair.wall_ns + ns);
   }
 
   std::string name_;

@@ -41,21 +41,13 @@ void BlockBuilder::add(model::Event event) {
     case 3:  // signal, order, trade, error
       ++block_.facts;
       bytes_ += kFactBytesEstimate + model::origin_of(event).metadata.size();
+      if (block_.fact_events.empty()) block_.fact_events.reserve(facts_before_);
       block_.fact_events.push_back(std::move(event));
       return;
-    case 4:
-    case 5:
-    case 6:
-    case 7:  // equity, position, rate limit, health
+    default:  // equity, position, rate limit, health
       ++block_.states;
       bytes_ += kFoldedBytesEstimate;
       add_state(std::move(event));
-      return;
-    default:
-      ++block_.samples;
-      bytes_ += kFoldedBytesEstimate;
-      if (const auto* latency = std::get_if<model::LatencyEvent>(&event)) add_sample(*latency);
-      if (const auto* metric = std::get_if<model::MetricEvent>(&event)) add_sample(*metric);
   }
 }
 static_assert(std::is_same_v<std::variant_alternative_t<3, model::Event>, model::ErrorEvent> &&
@@ -68,24 +60,54 @@ void BlockBuilder::add_rejected(std::uint64_t position, std::string reason, std:
       {.position = position, .reason = std::move(reason), .payload = std::move(payload)});
 }
 
-void BlockBuilder::add_sample(const model::LatencyEvent& event) {
-  const model::Origin& origin = event.origin;
-  const auto [slot, is_new] =
-      latency_.try_emplace({origin.profile_id, origin.script_name, event.endpoint,
-                            model::unix_minute(origin.event_time_ns)});
-  if (is_new) bytes_ += kSummaryBytesEstimate;
-  slot->second.add(event.duration_ns, event.outcome);
+bool BlockBuilder::try_add(const Sample& sample) {
+  if (sample.kind == RecordKind::latency) {
+    model::LatencySummary* summary = latency_slots_.find(sample);
+    if (summary == nullptr) return false;
+    count(sample, *summary);
+  } else {
+    model::MetricSummary* summary = metric_slots_.find(sample);
+    if (summary == nullptr) return false;
+    count(sample, *summary);
+  }
+  return true;
 }
 
-void BlockBuilder::add_sample(const model::MetricEvent& event) {
-  const model::Origin& origin = event.origin;
-  const auto [slot, is_new] = metrics_.try_emplace(
-      {origin.profile_id, origin.script_name, event.name, model::unix_hour(origin.event_time_ns)});
-  if (is_new) bytes_ += kSummaryBytesEstimate;
-  slot->second.add(event.kind, event.value_e8, origin.event_time_ns,
-                   {.segment_id = header_.lane.segment_id,
-                    .lane = header_.lane.lane,
-                    .position = origin.position});
+void BlockBuilder::add(const Sample& sample, std::string script_name, std::string name) {
+  if (sample.kind == RecordKind::latency) {
+    const auto [entry, is_new] =
+        latency_.try_emplace({sample.profile_id, std::move(script_name), std::move(name),
+                              model::unix_minute(sample.event_time_ns)});
+    if (is_new) bytes_ += kSummaryBytesEstimate;
+    latency_slots_.remember(sample, entry->second);
+    count(sample, entry->second);
+  } else {
+    const auto [entry, is_new] =
+        metrics_.try_emplace({sample.profile_id, std::move(script_name), std::move(name),
+                              model::unix_hour(sample.event_time_ns)});
+    if (is_new) bytes_ += kSummaryBytesEstimate;
+    metric_slots_.remember(sample, entry->second);
+    count(sample, entry->second);
+  }
+}
+
+void BlockBuilder::count_sample() noexcept {
+  ++records_;
+  ++block_.samples;
+  bytes_ += kFoldedBytesEstimate;
+}
+
+void BlockBuilder::count(const Sample& sample, model::LatencySummary& summary) {
+  count_sample();
+  summary.add(sample.value, sample.outcome);
+}
+
+void BlockBuilder::count(const Sample& sample, model::MetricSummary& summary) {
+  count_sample();
+  summary.add(sample.metric_kind, sample.value, sample.event_time_ns,
+              {.segment_id = header_.lane.segment_id,
+               .lane = header_.lane.lane,
+               .position = sample.position});
 }
 
 void BlockBuilder::add_state(model::Event event) {
@@ -143,6 +165,7 @@ model::Block BlockBuilder::take(std::uint64_t position, std::uint64_t ordinal,
 }
 
 void BlockBuilder::reset(std::uint64_t position, std::uint64_t ordinal) {
+  facts_before_ = block_.facts;
   block_ = header_;
   block_.from = block_.to = position;
   block_.ordinal_from = block_.ordinal_to = ordinal;
@@ -153,6 +176,8 @@ void BlockBuilder::reset(std::uint64_t position, std::uint64_t ordinal) {
   equity_.clear();
   latency_.clear();
   metrics_.clear();
+  latency_slots_.clear();
+  metric_slots_.clear();
 }
 
 }  // namespace ddt::sidecar

@@ -8,7 +8,10 @@
 #include <string>
 #include <tuple>
 
+#include "sidecar/drain/decode.hpp"
+#include "sidecar/drain/sample_slots.hpp"
 #include "sidecar/model/block.hpp"
+#include "sidecar/model/time.hpp"
 
 namespace ddt::sidecar {
 
@@ -19,7 +22,10 @@ class BlockBuilder {
     reset(header_.from, header_.ordinal_from);
   }
 
-  void add(model::Event event);
+  void add(model::Event fact_or_state);
+  // False where this Block has not met a sample of these indices in this minute or hour: then its texts are needed.
+  bool try_add(const Sample& sample);
+  void add(const Sample& sample, std::string script_name, std::string name);
   void add_rejected(std::uint64_t position, std::string reason, std::string payload);
 
   // The Records added so far end before `position` and `ordinal`; `counts` as read from the Lane just now.
@@ -36,8 +42,9 @@ class BlockBuilder {
  private:
   using ProfileScript = std::pair<std::int32_t, std::string>;
 
-  void add_sample(const model::LatencyEvent& event);
-  void add_sample(const model::MetricEvent& event);
+  void count_sample() noexcept;
+  void count(const Sample& sample, model::LatencySummary& summary);
+  void count(const Sample& sample, model::MetricSummary& summary);
   void add_state(model::Event event);
   void add_hour_state(const model::Event& event);
   void add_equity(const model::EquityEvent& event);
@@ -45,6 +52,7 @@ class BlockBuilder {
   model::Block header_, block_;
   std::uint64_t records_ = 0;
   std::size_t bytes_ = 0;
+  std::size_t facts_before_ = 0;  // of the Block before: about as many will come
   // (kind, profile, script or symbol): newest reading. Later in the Lane wins where times are equal.
   std::map<std::tuple<std::size_t, std::int32_t, std::string>, model::Event> latest_;
   std::map<std::tuple<std::size_t, std::int32_t, std::string, std::int64_t>, model::Event> hours_;
@@ -53,6 +61,8 @@ class BlockBuilder {
       latency_;
   std::map<std::tuple<std::int32_t, std::string, std::string, std::int64_t>, model::MetricSummary>
       metrics_;
+  SampleSlots<model::LatencySummary, model::kNsPerMinute> latency_slots_;
+  SampleSlots<model::MetricSummary, model::kNsPerHour> metric_slots_;
 };
 
 }  // namespace ddt::sidecar

@@ -37,43 +37,46 @@ class Texts {
               record.payload_bytes - body_bytes),
         counts_(counts) {}
 
-  std::string next(std::size_t bytes, std::size_t bytes_max) {
-    if (bytes > rest_.size() || bytes > bytes_max) {
-      ok_ = false;
-      return {};
-    }
-    std::string text(rest_.substr(0, bytes));
-    rest_.remove_prefix(bytes);
+  void next(std::string& text, std::size_t bytes, std::size_t bytes_max) {
+    text.assign(cut(bytes, bytes_max));
     if (!is_utf8(text)) {
       ++counts_.texts_not_utf8;
       replace_non_ascii(text);
     }
-    return text;
   }
   template <typename Word>
-  std::string word(std::uint8_t code, std::size_t bytes) {
-    std::string text = next(bytes, kWordBytesMax);
+  void word(std::string& text, std::uint8_t code, std::size_t bytes) {
     if (code == kOtherWord) {
+      next(text, bytes, kWordBytesMax);
       ++counts_.other_words;
-      return text;
+      return;
     }
-    return std::string(Word::known(code));
+    cut(bytes, kWordBytesMax);
+    text.assign(Word::known(code));
   }
-  std::string metadata(std::size_t bytes) {
-    if (bytes == 0) return {};
-    if (bytes > rest_.size() || bytes > kMetadataBytesMax) {
+  void metadata(std::string& text, std::size_t bytes) {
+    if (bytes == 0) return;
+    const std::string_view said = cut(bytes, kMetadataBytesMax);
+    if (!ok_) return;
+    if (model::is_json_object(said)) {
+      text.assign(said);
+    } else {
+      ++counts_.metadata_not_json;
+    }
+  }
+  bool ok() const { return ok_; }
+
+ private:
+  std::string_view cut(std::size_t bytes, std::size_t bytes_max) {
+    if (bytes > rest_.size() || bytes > bytes_max) {
       ok_ = false;
       return {};
     }
     const std::string_view text = rest_.substr(0, bytes);
     rest_.remove_prefix(bytes);
-    if (model::is_json_object(text)) return std::string(text);
-    ++counts_.metadata_not_json;
-    return {};
+    return text;
   }
-  bool ok() const { return ok_; }
 
- private:
   std::string_view rest_;
   DecodeCounts& counts_;
   bool ok_ = true;
@@ -86,20 +89,21 @@ bool read_body(const RecordCopy& record, Body& body) {
   return true;
 }
 
-using Decoded = std::variant<model::Event, Undecodable>;
-const Decoded kBadNumber = Undecodable{"number"};
-const Decoded kBadText = Undecodable{"text length"};
-const Decoded kBadTime = Undecodable{"time"};
-const Decoded kBadSymbol = Undecodable{"symbol"};
+// nullptr: it is an Event.
+using Objection = const char*;
+constexpr Objection kBadProfile = "profile";
+constexpr Objection kBadNumber = "number";
+constexpr Objection kBadText = "text length";
+constexpr Objection kBadTime = "time";
+constexpr Objection kBadSymbol = "symbol";
 
-Decoded make(const SignalBody& b, Texts& texts, model::Origin origin, SegmentReader&) {
-  model::SignalEvent e;
-  e.signal_id = texts.next(b.text_bytes[0], kIdBytesMax);
-  e.symbol = texts.next(b.text_bytes[1], kSymbolBytesMax);
-  e.reason = texts.next(b.text_bytes[2], kWordBytesMax);
-  e.direction = texts.word<Direction>(b.direction, b.text_bytes[3]);
-  e.fate = texts.word<SignalFate>(b.fate, b.text_bytes[4]);
-  origin.metadata = texts.metadata(b.metadata_bytes);
+Objection fill(model::SignalEvent& e, const SignalBody& b, Texts& texts) {
+  texts.next(e.signal_id, b.text_bytes[0], kIdBytesMax);
+  texts.next(e.symbol, b.text_bytes[1], kSymbolBytesMax);
+  texts.next(e.reason, b.text_bytes[2], kWordBytesMax);
+  texts.word<Direction>(e.direction, b.direction, b.text_bytes[3]);
+  texts.word<SignalFate>(e.fate, b.fate, b.text_bytes[4]);
+  texts.metadata(e.origin.metadata, b.metadata_bytes);
   if (!texts.ok()) return kBadText;
   if (!is_symbol(e.symbol)) return kBadSymbol;
   if (!are_numbers_or_unsaid({b.bar_strength_e8, b.close_price_e8, b.candle_size_e8, b.volume_e8}))
@@ -108,20 +112,18 @@ Decoded make(const SignalBody& b, Texts& texts, model::Origin origin, SegmentRea
   e.close_price_e8 = b.close_price_e8;
   e.candle_size_e8 = b.candle_size_e8;
   e.volume_e8 = b.volume_e8;
-  e.origin = std::move(origin);
-  return e;
+  return nullptr;
 }
 
-Decoded make(const OrderBody& b, Texts& texts, model::Origin origin, SegmentReader&) {
-  model::OrderEvent e;
-  e.order_id = texts.next(b.text_bytes[0], kIdBytesMax);
-  e.parent_order_id = texts.next(b.text_bytes[1], kIdBytesMax);
-  e.signal_id = texts.next(b.text_bytes[2], kIdBytesMax);
-  e.symbol = texts.next(b.text_bytes[3], kSymbolBytesMax);
-  e.order_type = texts.word<OrderType>(b.order_type, b.text_bytes[4]);
-  e.side = texts.word<Side>(b.side, b.text_bytes[5]);
-  e.status = texts.word<OrderStatus>(b.status, b.text_bytes[6]);
-  origin.metadata = texts.metadata(b.metadata_bytes);
+Objection fill(model::OrderEvent& e, const OrderBody& b, Texts& texts) {
+  texts.next(e.order_id, b.text_bytes[0], kIdBytesMax);
+  texts.next(e.parent_order_id, b.text_bytes[1], kIdBytesMax);
+  texts.next(e.signal_id, b.text_bytes[2], kIdBytesMax);
+  texts.next(e.symbol, b.text_bytes[3], kSymbolBytesMax);
+  texts.word<OrderType>(e.order_type, b.order_type, b.text_bytes[4]);
+  texts.word<Side>(e.side, b.side, b.text_bytes[5]);
+  texts.word<OrderStatus>(e.status, b.status, b.text_bytes[6]);
+  texts.metadata(e.origin.metadata, b.metadata_bytes);
   if (!texts.ok()) return kBadText;
   if (!is_symbol(e.symbol)) return kBadSymbol;
   if (!are_numbers_or_unsaid(
@@ -133,21 +135,19 @@ Decoded make(const OrderBody& b, Texts& texts, model::Origin origin, SegmentRead
   e.limit_price_e8 = b.limit_price_e8;
   e.filled_price_e8 = b.filled_price_e8;
   e.api_latency_ns = b.api_latency_ns;
-  e.origin = std::move(origin);
-  return e;
+  return nullptr;
 }
 
-Decoded make(const TradeBody& b, Texts& texts, model::Origin origin, SegmentReader&) {
-  model::TradeEvent e;
-  e.symbol = texts.next(b.text_bytes[0], kSymbolBytesMax);
-  e.trade_id = texts.next(b.text_bytes[1], kIdBytesMax);
-  e.order_id = texts.next(b.text_bytes[2], kIdBytesMax);
-  e.signal_id = texts.next(b.text_bytes[3], kIdBytesMax);
-  e.trade_type = texts.word<TradeType>(b.trade_type, b.text_bytes[4]);
-  e.side = texts.word<Side>(b.side, b.text_bytes[5]);
-  e.exit_reason = texts.word<ExitReason>(b.exit_reason, b.text_bytes[6]);
-  e.direction = texts.word<Direction>(b.direction, b.text_bytes[7]);
-  origin.metadata = texts.metadata(b.metadata_bytes);
+Objection fill(model::TradeEvent& e, const TradeBody& b, Texts& texts) {
+  texts.next(e.symbol, b.text_bytes[0], kSymbolBytesMax);
+  texts.next(e.trade_id, b.text_bytes[1], kIdBytesMax);
+  texts.next(e.order_id, b.text_bytes[2], kIdBytesMax);
+  texts.next(e.signal_id, b.text_bytes[3], kIdBytesMax);
+  texts.word<TradeType>(e.trade_type, b.trade_type, b.text_bytes[4]);
+  texts.word<Side>(e.side, b.side, b.text_bytes[5]);
+  texts.word<ExitReason>(e.exit_reason, b.exit_reason, b.text_bytes[6]);
+  texts.word<Direction>(e.direction, b.direction, b.text_bytes[7]);
+  texts.metadata(e.origin.metadata, b.metadata_bytes);
   if (!texts.ok()) return kBadText;
   if (!is_symbol(e.symbol)) return kBadSymbol;
   if (!are_numbers({b.quantity_e8, b.entry_price_e8, b.exit_price_e8, b.fees_e8}) ||
@@ -166,32 +166,27 @@ Decoded make(const TradeBody& b, Texts& texts, model::Origin origin, SegmentRead
   e.bar_strength_e8 = b.bar_strength_e8;
   e.candle_size_e8 = b.candle_size_e8;
   e.entry_time_ns = b.entry_time_ns;
-  e.exit_time_ns = b.exit_time_ns == kNoTime ? origin.event_time_ns : b.exit_time_ns;
-  e.origin = std::move(origin);
-  return e;
+  e.exit_time_ns = b.exit_time_ns == kNoTime ? e.origin.event_time_ns : b.exit_time_ns;
+  return nullptr;
 }
 
-Decoded make(const ErrorBody& b, Texts& texts, model::Origin origin, SegmentReader&) {
-  model::ErrorEvent e;
-  e.code = texts.next(b.text_bytes[0], kWordBytesMax);
-  e.text = texts.next(b.text_bytes[1], kErrorTextBytesMax);
-  e.severity = texts.word<Severity>(b.severity, b.text_bytes[2]);
-  origin.metadata = texts.metadata(b.metadata_bytes);
+Objection fill(model::ErrorEvent& e, const ErrorBody& b, Texts& texts) {
+  texts.next(e.code, b.text_bytes[0], kWordBytesMax);
+  texts.next(e.text, b.text_bytes[1], kErrorTextBytesMax);
+  texts.word<Severity>(e.severity, b.severity, b.text_bytes[2]);
+  texts.metadata(e.origin.metadata, b.metadata_bytes);
   if (!texts.ok()) return kBadText;
-  e.origin = std::move(origin);
-  return e;
+  return nullptr;
 }
 
-Decoded make(const EquityBody& b, Texts& texts, model::Origin origin, SegmentReader&) {
-  origin.metadata = texts.metadata(b.metadata_bytes);
+Objection fill(model::EquityEvent& e, const EquityBody& b, Texts& texts) {
+  texts.metadata(e.origin.metadata, b.metadata_bytes);
   if (!texts.ok()) return kBadText;
   if (!is_valid_number(b.account_equity_e8) ||
       !are_numbers_or_unsaid({b.unrealized_pnl_e8, b.realized_pnl_e8, b.margin_used_e8,
                               b.margin_available_e8, b.cash_flow_e8})) {
     return kBadNumber;
   }
-  model::EquityEvent e;
-  e.origin = std::move(origin);
   e.account_equity_e8 = b.account_equity_e8;
   e.unrealized_pnl_e8 = b.unrealized_pnl_e8;
   e.realized_pnl_e8 = b.realized_pnl_e8;
@@ -199,14 +194,13 @@ Decoded make(const EquityBody& b, Texts& texts, model::Origin origin, SegmentRea
   e.margin_available_e8 = b.margin_available_e8;
   e.cash_flow_e8 = b.cash_flow_e8;
   e.open_positions_count = b.open_positions_count < 0 ? -1 : b.open_positions_count;
-  return e;
+  return nullptr;
 }
 
-Decoded make(const PositionBody& b, Texts& texts, model::Origin origin, SegmentReader&) {
-  model::PositionEvent e;
-  e.symbol = texts.next(b.text_bytes[0], kSymbolBytesMax);
-  e.side = texts.word<Side>(b.side, b.text_bytes[1]);
-  origin.metadata = texts.metadata(b.metadata_bytes);
+Objection fill(model::PositionEvent& e, const PositionBody& b, Texts& texts) {
+  texts.next(e.symbol, b.text_bytes[0], kSymbolBytesMax);
+  texts.word<Side>(e.side, b.side, b.text_bytes[1]);
+  texts.metadata(e.origin.metadata, b.metadata_bytes);
   if (!texts.ok()) return kBadText;
   if (!is_symbol(e.symbol)) return kBadSymbol;
   if (!is_valid_number(b.quantity_e8) ||
@@ -219,30 +213,26 @@ Decoded make(const PositionBody& b, Texts& texts, model::Origin origin, SegmentR
   e.current_price_e8 = b.current_price_e8;
   e.market_value_e8 = b.market_value_e8;
   e.unrealized_pnl_e8 = b.unrealized_pnl_e8;
-  e.origin = std::move(origin);
-  return e;
+  return nullptr;
 }
 
-Decoded make(const RateLimitBody& b, Texts& texts, model::Origin origin, SegmentReader&) {
-  origin.metadata = texts.metadata(b.metadata_bytes);
+Objection fill(model::RateLimitEvent& e, const RateLimitBody& b, Texts& texts) {
+  texts.metadata(e.origin.metadata, b.metadata_bytes);
   if (!texts.ok()) return kBadText;
   constexpr std::int64_t kCountMax =
       1'000'000'000'000'000;  // what the metric_value column holds, with room
   if (b.remaining < -1 || b.limit < -1 || b.remaining > kCountMax || b.limit > kCountMax)
     return kBadNumber;
   if (!is_time_or_unsaid(b.reset_time_ns)) return kBadTime;
-  model::RateLimitEvent e;
-  e.origin = std::move(origin);
   e.remaining = b.remaining;
   e.limit = b.limit;
   e.reset_time_ns = b.reset_time_ns;
-  return e;
+  return nullptr;
 }
 
-Decoded make(const HealthBody& b, Texts& texts, model::Origin origin, SegmentReader&) {
-  model::HealthEvent e;
-  e.status = texts.word<HealthStatus>(b.status, b.text_bytes[0]);
-  origin.metadata = texts.metadata(b.metadata_bytes);
+Objection fill(model::HealthEvent& e, const HealthBody& b, Texts& texts) {
+  texts.word<HealthStatus>(e.status, b.status, b.text_bytes[0]);
+  texts.metadata(e.origin.metadata, b.metadata_bytes);
   if (!texts.ok()) return kBadText;
   constexpr std::int64_t kCountMax = 1'000'000'000'000'000;
   if (b.error_count < 0 || b.warning_count < 0 || b.error_count > kCountMax ||
@@ -255,77 +245,116 @@ Decoded make(const HealthBody& b, Texts& texts, model::Origin origin, SegmentRea
   e.cpu_usage_pct_e8 = b.cpu_usage_pct_e8;
   e.memory_usage_mb_e8 = b.memory_usage_mb_e8;
   e.expected_interval_s = b.expected_interval_s;
-  e.origin = std::move(origin);
-  return e;
+  return nullptr;
 }
 
-Decoded make(const LatencyBody& b, Texts&, model::Origin origin, SegmentReader& segment) {
-  if (b.duration_ns < 0) return kBadNumber;
-  model::LatencyEvent e;
-  e.endpoint = segment.name_at(b.endpoint);
-  e.duration_ns = b.duration_ns;
-  e.outcome = b.outcome;
-  e.origin = std::move(origin);
-  return e;
+Objection read_time(const RecordHead& head, const SegmentReader& segment, std::int64_t& time_ns) {
+  if (head.profile_id < 1) return kBadProfile;
+  const bool is_given = (head.lines & kEventTimeGiven) != 0;
+  time_ns = is_given ? static_cast<std::int64_t>(head.stamp) : segment.wall_time_ns(head.stamp);
+  return is_time(time_ns) ? nullptr : kBadTime;
 }
 
-Decoded make(const MetricBody& b, Texts&, model::Origin origin, SegmentReader& segment) {
-  if (!is_valid_number(b.value_e8) || b.type < 1 || b.type > 3) return kBadNumber;
-  model::MetricEvent e;
-  e.name = segment.name_at(b.name);
-  e.kind = static_cast<model::MetricKind>(b.type);
-  e.value_e8 = b.value_e8;
-  e.origin = std::move(origin);
-  return e;
-}
-
-template <typename Body>
-Decoded decode_as(const RecordCopy& record, SegmentReader& segment, model::Origin origin,
-                  DecodeCounts& counts) {
-  Body body;
+Objection read_sample(const RecordCopy& record, const SegmentReader& segment, Sample& sample) {
+  const RecordHead& head = record.head;
+  if (const Objection bad = read_time(head, segment, sample.event_time_ns)) return bad;
+  sample.kind = head.kind;
+  sample.script = head.script;
+  sample.profile_id = head.profile_id;
+  sample.position = record.position;
+  if (head.kind == RecordKind::latency) {
+    LatencyBody body;
+    if (!read_body(record, body)) return kBadText;
+    sample.name = body.endpoint;
+    sample.value = body.duration_ns;
+    sample.outcome = body.outcome;
+    return body.duration_ns < 0 ? kBadNumber : nullptr;
+  }
+  MetricBody body;
   if (!read_body(record, body)) return kBadText;
-  Texts texts(record, sizeof body, counts);
-  return make(body, texts, std::move(origin), segment);
+  sample.name = body.name;
+  sample.value = body.value_e8;
+  sample.metric_kind = static_cast<model::MetricKind>(body.type);
+  return !is_valid_number(body.value_e8) || body.type < 1 || body.type > 3 ? kBadNumber : nullptr;
+}
+
+using Decoded = std::variant<model::Event, Undecodable>;
+
+// Made where the caller wants it: a trade has ten strings to move.
+template <typename Body, typename Event>
+Decoded decode_as(const RecordCopy& record, SegmentReader& segment, DecodeCounts& counts) {
+  Decoded decoded(std::in_place_type<model::Event>, std::in_place_type<Event>);
+  Event& event = *std::get_if<Event>(std::get_if<model::Event>(&decoded));
+  model::Origin& origin = event.origin;
+  Objection objection = read_time(record.head, segment, origin.event_time_ns);
+  Body body;
+  if (objection == nullptr && !read_body(record, body)) objection = kBadText;
+  if (objection == nullptr) {
+    origin.profile_id = record.head.profile_id;
+    origin.script_name = segment.script_at(record.head.script);
+    origin.position = record.position;
+    Texts texts(record, sizeof body, counts);
+    objection = fill(event, body, texts);
+  }
+  if (objection != nullptr) decoded = Undecodable{objection};
+  return decoded;
+}
+
+Decoded decode_as_sample(const RecordCopy& record, SegmentReader& segment) {
+  Sample sample{};
+  if (const Objection objection = read_sample(record, segment, sample))
+    return Undecodable{objection};
+  model::Origin origin{.profile_id = sample.profile_id,
+                       .script_name = segment.script_at(sample.script),
+                       .position = sample.position,
+                       .event_time_ns = sample.event_time_ns,
+                       .metadata = {}};
+  const std::string& name = segment.name_at(sample.name);
+  if (sample.kind == RecordKind::latency) {
+    return model::LatencyEvent{.origin = std::move(origin),
+                               .endpoint = name,
+                               .duration_ns = sample.value,
+                               .outcome = sample.outcome};
+  }
+  return model::MetricEvent{.origin = std::move(origin),
+                            .name = name,
+                            .kind = sample.metric_kind,
+                            .value_e8 = sample.value};
 }
 
 }  // namespace
 
+std::optional<Undecodable> decode_sample(const RecordCopy& record, const SegmentReader& segment,
+                                         Sample& sample) {
+  const Objection objection = read_sample(record, segment, sample);
+  if (objection == nullptr) return std::nullopt;
+  return Undecodable{objection};
+}
+
 std::variant<model::Event, Undecodable> decode(const RecordCopy& record, SegmentReader& segment,
                                                DecodeCounts& counts) {
-  const RecordHead& head = record.head;
-  if (head.profile_id < 1) return Undecodable{"profile"};
-  const bool given = (head.lines & kEventTimeGiven) != 0;
-  const std::int64_t time_ns =
-      given ? static_cast<std::int64_t>(head.stamp) : segment.wall_time_ns(head.stamp);
-  if (!is_time(time_ns)) return kBadTime;
-  model::Origin origin{.profile_id = head.profile_id,
-                       .script_name = segment.script_at(head.script),
-                       .position = record.position,
-                       .event_time_ns = time_ns,
-                       .metadata = {}};
-  switch (head.kind) {
+  switch (record.head.kind) {
     case RecordKind::signal:
-      return decode_as<SignalBody>(record, segment, std::move(origin), counts);
+      return decode_as<SignalBody, model::SignalEvent>(record, segment, counts);
     case RecordKind::order:
-      return decode_as<OrderBody>(record, segment, std::move(origin), counts);
+      return decode_as<OrderBody, model::OrderEvent>(record, segment, counts);
     case RecordKind::trade:
-      return decode_as<TradeBody>(record, segment, std::move(origin), counts);
+      return decode_as<TradeBody, model::TradeEvent>(record, segment, counts);
     case RecordKind::error:
-      return decode_as<ErrorBody>(record, segment, std::move(origin), counts);
+      return decode_as<ErrorBody, model::ErrorEvent>(record, segment, counts);
     case RecordKind::equity:
-      return decode_as<EquityBody>(record, segment, std::move(origin), counts);
+      return decode_as<EquityBody, model::EquityEvent>(record, segment, counts);
     case RecordKind::position:
-      return decode_as<PositionBody>(record, segment, std::move(origin), counts);
+      return decode_as<PositionBody, model::PositionEvent>(record, segment, counts);
     case RecordKind::rate_limit:
-      return decode_as<RateLimitBody>(record, segment, std::move(origin), counts);
+      return decode_as<RateLimitBody, model::RateLimitEvent>(record, segment, counts);
     case RecordKind::health:
-      return decode_as<HealthBody>(record, segment, std::move(origin), counts);
+      return decode_as<HealthBody, model::HealthEvent>(record, segment, counts);
     case RecordKind::latency:
-      return decode_as<LatencyBody>(record, segment, std::move(origin), counts);
     case RecordKind::metric:
-      return decode_as<MetricBody>(record, segment, std::move(origin), counts);
+      return decode_as_sample(record, segment);
   }
-  return Undecodable{"kind " + std::to_string(static_cast<unsigned>(head.kind))};
+  return Undecodable{"kind " + std::to_string(static_cast<unsigned>(record.head.kind))};
 }
 
 }  // namespace ddt::sidecar

@@ -32,6 +32,9 @@ bool is_ours(int code) {
   return code == EMFILE || code == ENFILE || code == ENOMEM || code == EINTR;
 }
 
+// Names are read from the file: once it is torn they are not its.
+Undecodable torn() { return {"its file was truncated"}; }
+
 }  // namespace
 
 Drain::Drain(DrainConfig config, std::map<model::LaneName, StartPosition> starts,
@@ -247,24 +250,45 @@ void Drain::look_at_counts(const Segment& segment, Lane& lane) {
 
 void Drain::add_record(Segment& segment, Lane& lane, BlockBuilder& builder,
                        const RecordCopy& record) {
-  auto decoded = decode(record, segment.reader, counters_.decode);
-  // Names are read from the file: once it is torn they are not its.
-  if (segment.reader.is_torn()) decoded = Undecodable{"its file was truncated"};
-  if (auto* event = std::get_if<model::Event>(&decoded)) {
-    segment.last_event_ns = std::max(segment.last_event_ns, model::origin_of(*event).event_time_ns);
-    builder.add(std::move(*event));
+  const bool is_sample = class_of(record.head.kind) == RecordClass::sample;
+  auto undecodable =
+      is_sample ? add_sample(segment, builder, record) : add_event(segment, builder, record);
+  if (!undecodable) [[likely]]
     return;
-  }
   ++counters_.rejected;
-  const std::string& reason = std::get<Undecodable>(decoded).reason;
   if (std::has_single_bit(
           ++lane.undecodable)) {  // the 1st, 2nd, 4th …: a flood is no reason to fill the disk
     spdlog::warn("drain: {} lane {} position {}: {}, {} Records so far", segment.reader.name(),
-                 lane.name.lane, record.position, reason, lane.undecodable);
+                 lane.name.lane, record.position, undecodable->reason, lane.undecodable);
   }
   std::string payload(reinterpret_cast<const char*>(&record.head), sizeof record.head);
   payload.append(reinterpret_cast<const char*>(record.payload.data()), record.payload_bytes);
-  builder.add_rejected(record.position, "undecodable: " + reason, std::move(payload));
+  builder.add_rejected(record.position, "undecodable: " + undecodable->reason, std::move(payload));
+}
+
+std::optional<Undecodable> Drain::add_sample(Segment& segment, BlockBuilder& builder,
+                                             const RecordCopy& record) {
+  Sample sample;
+  if (auto undecodable = decode_sample(record, segment.reader, sample)) return undecodable;
+  if (!builder.try_add(sample)) {
+    std::string script_name = segment.reader.script_at(sample.script);
+    std::string name = segment.reader.name_at(sample.name);
+    if (segment.reader.is_torn()) return torn();
+    builder.add(sample, std::move(script_name), std::move(name));
+  }
+  segment.last_event_ns = std::max(segment.last_event_ns, sample.event_time_ns);
+  return std::nullopt;
+}
+
+std::optional<Undecodable> Drain::add_event(Segment& segment, BlockBuilder& builder,
+                                            const RecordCopy& record) {
+  auto decoded = decode(record, segment.reader, counters_.decode);
+  if (segment.reader.is_torn()) return torn();
+  auto* event = std::get_if<model::Event>(&decoded);
+  if (event == nullptr) return std::get<Undecodable>(std::move(decoded));
+  segment.last_event_ns = std::max(segment.last_event_ns, model::origin_of(*event).event_time_ns);
+  builder.add(std::move(*event));
+  return std::nullopt;
 }
 
 // What it says from now on is not read; what was read is sent and stored as ever.

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -72,6 +73,10 @@ class Drain {
   std::size_t read_lane(Segment& segment, Lane& lane, std::size_t records_max);
   Peeked read_record(Segment& segment, Lane& lane);
   void add_record(Segment& segment, Lane& lane, BlockBuilder& builder, const RecordCopy& record);
+  std::optional<Undecodable> add_sample(Segment& segment, BlockBuilder& builder,
+                                        const RecordCopy& record);
+  std::optional<Undecodable> add_event(Segment& segment, BlockBuilder& builder,
+                                       const RecordCopy& record);
   void look_at_counts(const Segment& segment, Lane& lane);
   bool can_begin_at(const Segment& segment, LaneReader reader, std::uint64_t position);
   void quarantine(Lane& lane, std::string reason);

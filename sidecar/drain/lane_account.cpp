@@ -18,8 +18,9 @@ LaneAccount::Objection LaneAccount::look(const LaneCounters& counters) noexcept 
   return nullptr;
 }
 
-LaneAccount::Objection LaneAccount::add(const RecordHead& head, std::uint64_t position,
-                                        const LaneReader& lane) noexcept {
+// Why it is not the Record that was expected; nullptr where it is one all the same.
+LaneAccount::Objection LaneAccount::look_closer(const RecordHead& head, std::uint64_t position,
+                                                const LaneReader& lane) noexcept {
   if (head.refused > head.ordinal) return "a Record's ordinal is impossible";
   const std::uint64_t published = head.ordinal - head.refused;
   const bool agrees = has_read_
@@ -37,9 +38,6 @@ LaneAccount::Objection LaneAccount::add(const RecordHead& head, std::uint64_t po
     published_ = published;
     mark(position);
   }
-  refused_before_ = head.refused;
-  ordinal_ = head.ordinal + 1;
-  published_ = published + 1;
   return nullptr;
 }
 

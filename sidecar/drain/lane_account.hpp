@@ -38,7 +38,18 @@ class LaneAccount {
   explicit LaneAccount(std::uint64_t published) noexcept : published_(published) {}
 
   Objection look(const LaneCounters& counters) noexcept;  // read just now
-  Objection add(const RecordHead& head, std::uint64_t position, const LaneReader& lane) noexcept;
+  Objection add(const RecordHead& head, std::uint64_t position, const LaneReader& lane) noexcept {
+    const bool is_next = has_read_ && head.refused <= head.ordinal &&
+                         head.ordinal - head.refused == published_ &&
+                         head.refused >= refused_before_ && head.refused <= refused_sum();
+    if (!is_next) [[unlikely]] {
+      if (const Objection objection = look_closer(head, position, lane)) return objection;
+    }
+    refused_before_ = head.refused;
+    ordinal_ = head.ordinal + 1;
+    published_ = head.ordinal - head.refused + 1;
+    return nullptr;
+  }
   Objection dry() noexcept;  // found empty after the last look
 
   std::uint64_t ordinal() const noexcept { return ordinal_; }      // of the next Record
@@ -52,6 +63,9 @@ class LaneAccount {
   bool has_read() const noexcept { return has_read_; }
 
  private:
+  Objection look_closer(const RecordHead& head, std::uint64_t position,
+                        const LaneReader& lane) noexcept;
+
   struct Mark {
     std::uint64_t position, published;
   };

@@ -159,13 +159,21 @@ TEST_F(Names, AreCutToWhatAScriptsColumnHolds) {
 // Samples fold into one Summary, unless a bot makes every one of them the first of its minute.
 TEST(BlockBytes, CountASummaryForEveryMinuteThatIsNew) {
   BlockBuilder folded{model::Block{}}, scattered{model::Block{}};
+  const auto add = [](BlockBuilder& builder, std::int64_t time_ns) {
+    const Sample sample{.kind = RecordKind::latency,
+                        .metric_kind = {},
+                        .script = 1,
+                        .name = 2,
+                        .profile_id = 7,
+                        .outcome = 200,
+                        .position = 0,
+                        .event_time_ns = time_ns,
+                        .value = 1'000};
+    if (!builder.try_add(sample)) builder.add(sample, "order_monitor", "submit");
+  };
   for (int i = 0; i < 1'000; ++i) {
-    model::LatencyEvent event;
-    event.origin.profile_id = 7;
-    event.origin.event_time_ns = kNow;
-    folded.add(event);
-    event.origin.event_time_ns = kNow + i * 60 * kNsPerSecond;
-    scattered.add(event);
+    add(folded, kNow);
+    add(scattered, kNow + i * 60 * kNsPerSecond);
   }
   EXPECT_LT(folded.bytes_estimate(), 100'000U);
   EXPECT_GT(scattered.bytes_estimate(), 1'000U * sizeof(model::LatencyMinute));
