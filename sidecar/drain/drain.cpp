@@ -2,6 +2,7 @@
 #include "sidecar/drain/drain.hpp"
 
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -58,7 +59,8 @@ std::size_t Drain::work(std::int64_t now_ns) {
     for (auto& [name, segment] : segments_) calibrate_all(false, segment.get());
     next_calibration_ns_ = now_ns + kCalibrationIntervalNs;
   }
-  if (now_ns >= next_scan_ns_) {
+  const bool is_full_turn = now_ns >= next_scan_ns_;
+  if (is_full_turn) {
     scan_directory();
     next_scan_ns_ = now_ns + config_.scan_interval_ns;
   }
@@ -66,22 +68,72 @@ std::size_t Drain::work(std::int64_t now_ns) {
     check_segments();
     next_lock_check_ns_ = now_ns + config_.lock_check_interval_ns;
   }
-  looks_at_counts_ = now_ns >= next_flush_ns_;
-  std::size_t records = 0;
-  for (auto& [name, segment] : segments_) records += visit(*segment);
+  looks_at_counts_ = is_full_turn || now_ns >= next_flush_ns_;
+  const std::size_t records = is_full_turn ? visit_all() : visit_those_with_news();
+  has_news_ |= is_full_turn || records > 0;
   send_due(now_ns, false);
   publish_views(now_ns);
-  std::vector<Segment*> ended;
-  for (auto& [name, segment] : segments_) {
-    if (segment->is_drained) ended.push_back(segment.get());
-  }
-  for (Segment* segment : ended) retire_if_done(*segment);
+  retire_those_done();
   return records;
+}
+
+std::size_t Drain::visit_all() {
+  std::size_t records = 0;
+  for (auto& [name, segment] : segments_) {
+    if (!segment->is_quarantined()) find_new_lanes(*segment);
+    records += visit(*segment);
+  }
+  return records;
+}
+
+// What nobody has said anything in since the last turn is not touched, but for the one line.
+std::size_t Drain::visit_those_with_news() {
+  constexpr std::size_t kAhead = 8;  // lines of as many pages: each costs a walk of the page tables
+  std::size_t records = 0;
+  const Segment* visited = nullptr;
+  for (std::size_t i = 0; i < watches_.size(); ++i) {
+    if (i + kAhead < watches_.size()) watches_[i + kAhead].reader.prefetch_next();
+    const Watch& watch = watches_[i];
+    if (!watch.reader.has_next() || watch.lane->is_quarantined() || watch.segment == visited)
+      continue;
+    visited = watch.segment;
+    records += visit(*watch.segment);
+  }
+  for (Segment* segment : orphans_) {
+    if (segment->is_drained) continue;
+    if (!segment->is_quarantined()) find_new_lanes(*segment);  // claimed at its last moment
+    records += visit(*segment);
+  }
+  return records;
+}
+
+void Drain::retire_those_done() {
+  for (Segment* segment : orphans_) {
+    if (segment->is_drained) retire_if_done(*segment);
+  }
 }
 
 // ── Segments and Lanes that come ─────────────────────────────────────────────────────────────────────
 
+// The directory's own word, where it can be told apart from the last one; once a second in any case.
+bool Drain::may_have_changed(std::int64_t now_ns) {
+  constexpr std::int64_t kListingIntervalNs = 1'000'000'000;
+  constexpr std::int64_t kClockGranuleNs = 20'000'000;  // a change within it may show the same time
+  struct stat info {};
+  if (now_ns >= next_listing_ns_ || ::stat(config_.directory.c_str(), &info) != 0) {
+    next_listing_ns_ = now_ns + kListingIntervalNs;
+    return true;
+  }
+  const std::int64_t changed_at_ns = info.st_mtim.tv_sec * kNsPerSecond + info.st_mtim.tv_nsec;
+  const bool has_changed =
+      changed_at_ns != directory_changed_at_ns_ || wall_ns() - changed_at_ns < kClockGranuleNs;
+  directory_changed_at_ns_ = changed_at_ns;
+  return has_changed;
+}
+
 void Drain::scan_directory() {
+  const std::int64_t now_ns = monotonic_ns();
+  if (!may_have_changed(now_ns)) return;
   auto names = segment_names(config_.directory);
   if (!names) {
     spdlog::warn("drain: {}", names.error().message);
@@ -90,7 +142,10 @@ void Drain::scan_directory() {
   std::size_t opened = 0;
   for (const std::string& name : *names) {
     if (segments_.contains(name) || refused_.contains(name)) continue;
-    if (++opened > kOpensPerScanMax) break;
+    if (++opened > kOpensPerScanMax) {
+      next_listing_ns_ = 0;  // the rest at the next scan
+      break;
+    }
     open_segment(name);
   }
   std::ranges::sort(*names);
@@ -98,10 +153,9 @@ void Drain::scan_directory() {
     return !std::ranges::binary_search(*names, entry.first);
   });
   std::erase_if(hopeless_, [&](const std::string& name) { return !refused_.contains(name); });
-  remove_abandoned_temporaries(config_.directory);
-  const std::int64_t now_ns = monotonic_ns();
   if (now_ns < next_removal_ns_) return;
   next_removal_ns_ = now_ns + kRemovalIntervalNs;
+  remove_abandoned_temporaries(config_.directory);
   for (const std::string& name : hopeless_) {
     if (remove_abandoned_segment(config_.directory, name))
       spdlog::warn("drain: removed {}, which nobody held: {}", name, refused_[name]);
@@ -113,8 +167,10 @@ void Drain::open_segment(const std::string& name) {
   if (!opened) {
     if (opened.error().code == ENOENT) return;  // gone between the listing and now
     spdlog::warn("drain: refused: {}", opened.error().message);
-    if (is_ours(opened.error().code))
+    if (is_ours(opened.error().code)) {
+      next_listing_ns_ = 0;
       return;  // the Segment is as good as any: the next scan tries again
+    }
     refused_.emplace(name, opened.error().message);
     if (opened.error().code != EPROTO) hopeless_.insert(name);  // another version may read its own
     ++counters_.refused_segments;
@@ -141,6 +197,7 @@ void Drain::calibrate_all(bool is_first, Segment* only) {
 
 // A predecessor's journal may be read before our first look at the directory: what we have not opened is not gone.
 void Drain::find_all_lanes() {
+  next_listing_ns_ = 0;
   scan_directory();
   for (auto& [name, segment] : segments_) {
     if (!segment->is_quarantined()) find_new_lanes(*segment);
@@ -167,6 +224,8 @@ void Drain::find_new_lanes(Segment& segment) {
     // What our predecessor saw committed and did not live to give back: the bot may be waiting for it.
     release(*lane);
     lanes_[lane->name] = lane.get();
+    lane->watch = watches_.size();
+    watches_.push_back({.reader = lane->reader, .segment = &segment, .lane = lane.get()});
     segment.lanes.push_back(std::move(lane));
   }
 }
@@ -183,7 +242,6 @@ bool Drain::can_begin_at(const Segment& segment, LaneReader reader, std::uint64_
 std::size_t Drain::visit(Segment& segment) {
   std::size_t records = 0;
   if (!segment.is_quarantined()) {
-    find_new_lanes(segment);
     const std::size_t lanes = segment.lanes.size();
     const std::size_t first = segment.turn;
     for (std::size_t i = 0; i < lanes && records < kRecordsPerVisitMax; ++i) {
@@ -216,7 +274,14 @@ std::size_t Drain::read_lane(Segment& segment, Lane& lane, std::size_t records_m
     ++records;
   }
   counters_.records += records;
+  watches_[lane.watch].reader = lane.reader;
   return records;
+}
+
+void Drain::unwatch(const Segment& segment) {
+  std::erase_if(watches_, [&](const Watch& watch) { return watch.segment == &segment; });
+  for (std::size_t i = 0; i < watches_.size(); ++i) watches_[i].lane->watch = i;
+  std::erase(orphans_, &segment);
 }
 
 // Copies the next Record if it can be believed; else the reader stays before it.
@@ -323,6 +388,7 @@ void Drain::check_segments() {
     }
     if (!segment->owner_is_gone && segment->reader.owner_lock() == LockState::free) {
       segment->owner_is_gone = true;
+      orphans_.push_back(segment.get());
       spdlog::debug("drain: owner of {} is gone", name);
     }
   }

@@ -7,6 +7,8 @@
 // Bad data  A Record that cannot be understood is counted and kept as bytes; a Lane whose sequence, length or
 //           counts are impossible is quarantined, and so is a Segment that was truncated or whose header was
 //           written over; all others go on. What was read before is stored, and its account adds up.
+// Idle      A silent Lane costs a turn one load, of the line that its next Record begins in; all else about it is
+//           looked at every scan_interval_ns (bench/idle_bench).
 // Turns     A Segment gives kRecordsPerVisitMax Records a visit, whatever it claims to have; a Lane that found no
 //           room in the queue is the first one to be asked again.
 // Ends      An owner whose lock is free is drained to the end once more, committed, marked, unlinked.
@@ -31,9 +33,9 @@ namespace ddt::sidecar {
 struct DrainConfig {
   std::string directory;
   std::int64_t flush_interval_ns = 10'000'000;  // 10 ms: what a dashboard does not notice
-  std::int64_t scan_interval_ns =
-      100'000'000;  // new Segments; a bot's first Records wait in its Lane
-  std::int64_t lock_check_interval_ns = 250'000'000;
+  // New Segments and Lanes (first Records wait there), and what silent Lanes have counted.
+  std::int64_t scan_interval_ns = 100'000'000;
+  std::int64_t lock_check_interval_ns = 1'000'000'000;  // owners that have ended, files that shrank
   std::int64_t mysql_silence_max_ns = 2'000'000'000;
   std::size_t block_bytes_max = 1U << 20;  // a Block this large is sent at once
   std::size_t batch_bytes_max = 4U << 20;  // a journal entry stays far below Redis's limit
@@ -64,8 +66,18 @@ class Drain {
  private:
   struct Lane;
   struct Segment;
+  // Beside its Lane, so that a turn over all of them reads memory in one row.
+  struct Watch {
+    LaneReader reader;
+    Segment* segment;
+    Lane* lane;
+  };
 
+  std::size_t visit_all();
+  std::size_t visit_those_with_news();
+  void unwatch(const Segment& segment);
   void scan_directory();
+  bool may_have_changed(std::int64_t now_ns);
   void open_segment(const std::string& name);
   void find_all_lanes();
   void find_new_lanes(Segment& segment);
@@ -87,6 +99,7 @@ class Drain {
   FillAnswer answer(const FillRequest& request);
   FillAnswer lost_all(const Lane& lane, const FillRequest& request, std::uint64_t published);
   void check_segments();
+  void retire_those_done();
   void retire_if_done(Segment& segment);
   bool send_due(std::int64_t now_ns, bool all);
   void publish_views(std::int64_t now_ns);
@@ -101,13 +114,18 @@ class Drain {
   std::map<std::string, std::string> refused_;                // file name → why it is not read
   std::set<std::string> hopeless_;  // of them: nobody will ever read these
   std::map<model::LaneName, Lane*> lanes_;
+  std::vector<Watch> watches_;     // every Lane; its `watch` is the index
+  std::vector<Segment*> orphans_;  // their owners are gone
   DrainCounters counters_;
   bool redis_durability_ = false;  // MySQL is silent
   bool redis_is_witness_ = false;  // and Redis's word is fresh
   bool looks_at_counts_ = false;   // in this turn: as often as Blocks are sent
   model::LaneName send_from_;      // the Lane that found no room in the queue
+  bool has_news_ = false;  // something was read, or looked at, since Blocks were last sent when due
   std::int64_t next_flush_ns_ = 0, next_scan_ns_ = 0, next_lock_check_ns_ = 0,
-               next_calibration_ns_ = 0, next_views_ns_ = 0, next_removal_ns_ = 0;
+               next_calibration_ns_ = 0, next_views_ns_ = 0, next_removal_ns_ = 0,
+               next_listing_ns_ = 0;
+  std::int64_t directory_changed_at_ns_ = 0;  // by its own clock, at the last listing
   std::uint64_t start_ticks_ = 0;
   std::int64_t start_monotonic_ns_ = 0;
   std::unique_ptr<RecordCopy> copy_;

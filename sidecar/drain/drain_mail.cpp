@@ -58,6 +58,7 @@ void Drain::take_mail(std::int64_t now_ns) {
     const auto found = segments_.find(retirement.segment_name);
     if (found == segments_.end()) continue;
     Segment& segment = *found->second;
+    unwatch(segment);
     for (const auto& lane : segment.lanes) {
       lanes_.erase(lane->name);
       starts_.erase(lane->name);

@@ -35,6 +35,7 @@ bool Drain::flush(std::int64_t now_ns) {
 bool Drain::send_due(std::int64_t now_ns, bool all) {
   const bool is_time = all || now_ns >= next_flush_ns_;
   if (is_time) next_flush_ns_ = now_ns + config_.flush_interval_ns;
+  if (!all && !has_news_) return true;
   Batch batch;
   // From the Lane that found no room the last time: whoever fills the queue waits for its turn, too.
   auto at = lanes_.lower_bound(send_from_);
@@ -65,6 +66,7 @@ bool Drain::send_due(std::int64_t now_ns, bool all) {
     if (batch.bytes >= config_.batch_bytes_max) batches_.push(std::exchange(batch, {}));
   }
   if (!batch.blocks.empty()) batches_.push(std::move(batch));
+  if (is_time) has_news_ = false;
   return true;
 }
 

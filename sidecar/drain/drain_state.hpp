@@ -37,6 +37,7 @@ struct Drain::Lane {
   model::LaneCounts counts_sent, counts_committed;
   std::int64_t counts_sent_at_ns = 0;
   std::string quarantine_reason;
+  std::size_t watch = 0;
 
   bool is_quarantined() const { return !quarantine_reason.empty(); }
   std::uint64_t held() const { return reader.next() - released; }  // lines

@@ -39,7 +39,7 @@ using SummaryKey = std::tuple<std::int32_t, std::string, std::string, std::int64
 
 TEST(BlockBuilder, SumsSamplesUpAsTheirTextsAndTimesSay) {
   std::mt19937_64 random(11);
-  for (const std::uint16_t names : {1, 5, 40}) {
+  for (const std::uint16_t names : {std::uint16_t{1}, std::uint16_t{5}, std::uint16_t{40}}) {
     BlockBuilder builder{model::Block{}};
     std::map<SummaryKey, model::LatencySummary> latencies;
     std::map<SummaryKey, model::MetricSummary> metrics;

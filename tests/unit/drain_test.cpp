@@ -7,6 +7,7 @@
 #include <ddt/telemetry.hpp>
 #include <filesystem>
 #include <optional>
+#include <thread>
 
 #include "shm/base/clock.hpp"
 #include "tests/support/temp_directory.hpp"
@@ -151,6 +152,73 @@ TEST_F(DrainTest, CountsExactlyWhatTheLaneNoLongerHolds) {
   ASSERT_EQ(answers.size(), 1U);
   EXPECT_EQ(answers[0].lost_to, 50U);
   EXPECT_EQ(answers[0].lost_records, 30U);
+}
+
+// ── turns between two scans ──────────────────────────────────────────────────────────────────────────
+
+constexpr std::int64_t kNever = 1'000'000'000'000'000;
+
+TEST_F(DrainTest, ReadsASilentLaneInTheTurnAfterItSpeaks) {
+  config_.scan_interval_ns = kNever;
+  const Telemetry first = this->bot(), second = this->bot();
+  Drain drain(config_, {}, batches_, exchange_);
+  EXPECT_EQ(drain.work(monotonic_ns()), 0U);
+  for (int i = 1; i <= 3; ++i) {
+    publish(second, i);
+    EXPECT_EQ(drain.work(monotonic_ns()), static_cast<std::size_t>(i));
+    EXPECT_EQ(drain.work(monotonic_ns()), 0U);
+  }
+  publish(first, 1);
+  publish(second, 1);
+  EXPECT_EQ(drain.work(monotonic_ns()), 2U);
+}
+
+TEST_F(DrainTest, ReadsALaneThatWasClaimedAtItsOwnersLastMoment) {
+  config_.scan_interval_ns = kNever;
+  std::optional<Telemetry> bot;
+  bot.emplace(TelemetryOptions{.profile_id = 7,
+                               .script_name = "order_monitor",
+                               .directory = config_.directory,
+                               .lane_lines = kLines});
+  Drain drain(config_, {}, batches_, exchange_);
+  drain.work(monotonic_ns());
+  std::thread([&] { publish(*bot, 5); }).join();
+  bot.reset();
+  EXPECT_EQ(drain.work(monotonic_ns()), 5U);
+}
+
+TEST_F(DrainTest, GoesOnWithTheOthersWhenASegmentHasRetired) {
+  config_.scan_interval_ns = kNever;
+  std::optional<Telemetry> ended;
+  ended.emplace(TelemetryOptions{.profile_id = 7,
+                                 .script_name = "order_monitor",
+                                 .directory = config_.directory,
+                                 .lane_lines = kLines});
+  const Telemetry before = this->bot(), after = this->bot();
+  Drain drain(config_, {}, batches_, exchange_);
+  drain.work(monotonic_ns());
+  ended.reset();
+  for (int i = 0; i < 3; ++i) drain.work(monotonic_ns());
+  auto retirements = exchange_.retirements.take();
+  ASSERT_EQ(retirements.size(), 1U);
+  exchange_.retired.put(std::move(retirements.front()));
+  publish(before, 1);
+  publish(after, 2);
+  EXPECT_EQ(drain.work(monotonic_ns()), 3U);
+  EXPECT_EQ(segment_names(config_.directory)->size(), 2U);
+}
+
+// The directory's time does not tell two changes within one tick of the clock apart.
+TEST_F(DrainTest, FindsASegmentThatAppearsRightAfterALook) {
+  config_.scan_interval_ns = 0;
+  Drain drain(config_, {}, batches_, exchange_);
+  for (int i = 0; i < 50; ++i) {
+    const Telemetry bot = this->bot();
+    drain.work(monotonic_ns());
+    const Telemetry another = this->bot();
+    publish(another, 1);
+    EXPECT_EQ(drain.work(monotonic_ns()), 1U);
+  }
 }
 
 TEST_F(DrainTest, RetiresASegmentOnceItsOwnerIsGoneAndAllIsCommitted) {
