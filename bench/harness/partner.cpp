@@ -1,7 +1,9 @@
 #include "bench/harness/partner.hpp"
 
+#include <linux/futex.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +34,14 @@ void sleep_us(int us) {
   ::nanosleep(&time, nullptr);
 }
 
+// Asleep until the mode is another, so that who is absent disturbs nobody: std::atomic::wait knows one
+// process only.
+void wait_while(std::atomic<Mode>& mode, Mode value) {
+  while (mode.load(std::memory_order_acquire) == value)
+    ::syscall(SYS_futex, &mode, FUTEX_WAIT, static_cast<std::uint32_t>(value), nullptr);
+}
+void wake(std::atomic<Mode>& mode) { ::syscall(SYS_futex, &mode, FUTEX_WAKE, 1); }
+
 // The sidecar's drain without what follows it.
 class Consumer {
  public:
@@ -52,7 +62,7 @@ class Consumer {
           answer_pings();
           break;
         case Mode::absent:
-          sleep_us(kDrainEveryUs);
+          wait_while(shared_.mode, Mode::absent);
           break;
         case Mode::busy:
           for (int i = 0; i < 1'000; ++i) drain();
@@ -161,6 +171,7 @@ Partner::~Partner() {
 
 void Partner::set_mode(Mode mode) {
   shared_->mode.store(mode, std::memory_order_release);
+  wake(shared_->mode);
   while (shared_->mode_seen.load(std::memory_order_acquire) != mode) ::sched_yield();
 }
 
@@ -181,6 +192,7 @@ double Partner::one_way_ns(double ticks_per_ns) {
 void Partner::finish() {
   if (child_ <= 0) return;
   shared_->mode.store(Mode::end, std::memory_order_release);
+  wake(shared_->mode);
   ::waitpid(child_, nullptr, 0);
   child_ = 0;
   std::error_code ignored;

@@ -126,6 +126,27 @@ void Report::figure(const std::string& name, double value, const std::string& un
   }
 }
 
+void Report::cell(const std::string& row, const std::string& column, double value,
+                  const std::string& unit) {
+  if (!gates_only_)
+    std::printf("%-34s %-22s %9.2f %s\n", row.c_str(), column.c_str(), value, unit.c_str());
+  if (json_) {
+    std::fprintf(json_.get(),
+                 "{\"figure\": %s, \"column\": %s, \"section\": %s, \"value\": %.4f, "
+                 "\"unit\": %s}\n",
+                 quoted(row).c_str(), quoted(column).c_str(), quoted(section_).c_str(), value,
+                 quoted(unit).c_str());
+  }
+}
+
+void Report::note(const std::string& text) {
+  if (!gates_only_) std::printf("%s\n", text.c_str());
+  if (json_) {
+    std::fprintf(json_.get(), "{\"note\": %s, \"section\": %s}\n", quoted(text).c_str(),
+                 quoted(section_).c_str());
+  }
+}
+
 void Report::gate_at_most(const std::string& name, double value, double limit,
                           const std::string& unit) {
   gate(name, value, "<=", limit, unit, value <= limit);
