@@ -58,11 +58,11 @@ class PeersBench {
         boost_queue_("ddt-bench-queue-" + std::to_string(::getpid())),
         redis_(options.directory + "-redis"),
         stage_(options.consumer_cpu) {
-    stage_.in_child(kSpsc, [this] { spsc_.take(); });
-    stage_.in_child(kBoostQueue, [this] { boost_queue_.take(); });
-    stage_.in_child(kUdp, [this] { datagrams_.take(); });
-    stage_.in_thread(kToken, [this] { token_queue_.take(); });
-    stage_.in_thread(kMutex, [this] { mutex_and_deque_.take(); });
+    stage_.in_child(kSpsc, [this] { return takes(spsc_); });
+    stage_.in_child(kBoostQueue, [this] { return takes(boost_queue_); });
+    stage_.in_child(kUdp, [this] { return takes(datagrams_); });
+    stage_.in_thread(kToken, [this] { return takes(token_queue_); });
+    stage_.in_thread(kMutex, [this] { return takes(mutex_and_deque_); });
     stage_.start();
   }
 
@@ -98,6 +98,12 @@ class PeersBench {
   }
 
  private:
+  template <typename Queue>
+  static bool takes(Queue& queue) {
+    Message message;
+    return queue.take(message);
+  }
+
   template <typename PublishOne>
   void run_one(int peer, PublishOne publish) {
     const Pace& pace = kPaces[static_cast<std::size_t>(peer)];

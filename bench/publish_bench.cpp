@@ -161,12 +161,8 @@ class PublishBench {
   }
 
   void print(Mode mode, std::vector<Row>& rows, double before_ns, double after_ns) {
-    const bool near = before_ns < kNearOneWayNs && after_ns < kNearOneWayNs;
     const std::string consumer = std::string("consumer ") + text_of(mode);
-    char text[128];
-    std::snprintf(text, sizeof text, "ping-pong one way %.0f ns before, %.0f ns after: %s",
-                  before_ns, after_ns, near ? "near" : "far");
-    report_.heading("publish, " + consumer, text);
+    report_.heading("publish, " + consumer, distance_text(before_ns, after_ns));
     const Figures empty = figures_of(rows[kEmpty], ticks_per_ns_);
     std::array<Figures, kVariants> figures{};
     for (std::size_t i = 0; i < kVariants; ++i) {

@@ -1,15 +1,14 @@
 #include "bench/harness/partner.hpp"
 
-#include <linux/futex.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <optional>
 
+#include "bench/harness/futex.hpp"
 #include "bench/harness/shared_memory.hpp"
 #include "shm/segment.hpp"
 
@@ -33,14 +32,6 @@ void sleep_us(int us) {
   const timespec time{.tv_sec = 0, .tv_nsec = us * 1000};
   ::nanosleep(&time, nullptr);
 }
-
-// Asleep until the mode is another, so that who is absent disturbs nobody: std::atomic::wait knows one
-// process only.
-void wait_while(std::atomic<Mode>& mode, Mode value) {
-  while (mode.load(std::memory_order_acquire) == value)
-    ::syscall(SYS_futex, &mode, FUTEX_WAIT, static_cast<std::uint32_t>(value), nullptr);
-}
-void wake(std::atomic<Mode>& mode) { ::syscall(SYS_futex, &mode, FUTEX_WAKE, 1); }
 
 // The sidecar's drain without what follows it.
 class Consumer {
@@ -149,6 +140,14 @@ const char* text_of(Mode mode) {
   }
 }
 
+std::string distance_text(double before_ns, double after_ns) {
+  const bool near = before_ns < kNearOneWayNs && after_ns < kNearOneWayNs;
+  char text[128];
+  std::snprintf(text, sizeof text, "ping-pong one way %.0f ns before, %.0f ns after: %s", before_ns,
+                after_ns, near ? "near" : "far");
+  return text;
+}
+
 Partner::Partner(const Options& options)
     : shared_(map_shared<Shared>()), directory_(options.directory) {
   child_ = ::fork();
@@ -170,8 +169,7 @@ Partner::~Partner() {
 }
 
 void Partner::set_mode(Mode mode) {
-  shared_->mode.store(mode, std::memory_order_release);
-  wake(shared_->mode);
+  store_and_wake(shared_->mode, mode);
   while (shared_->mode_seen.load(std::memory_order_acquire) != mode) ::sched_yield();
 }
 
@@ -191,8 +189,7 @@ double Partner::one_way_ns(double ticks_per_ns) {
 
 void Partner::finish() {
   if (child_ <= 0) return;
-  shared_->mode.store(Mode::end, std::memory_order_release);
-  wake(shared_->mode);
+  store_and_wake(shared_->mode, Mode::end);
   ::waitpid(child_, nullptr, 0);
   child_ = 0;
   std::error_code ignored;

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "bench/harness/futex.hpp"
 #include "bench/harness/shared_memory.hpp"
 #include "bench/harness/timing.hpp"
 
@@ -23,7 +24,7 @@ constexpr int kPollsPerLook = 200;
 Stage::Stage(int consumer_cpu) : consumer_cpu_(consumer_cpu), shared_(map_shared<Shared>()) {}
 
 Stage::~Stage() {
-  shared_->turn.store(kEnd, std::memory_order_release);
+  store_and_wake(shared_->turn, kEnd);
   if (thread_.joinable()) thread_.join();
   if (child_ > 0) ::waitpid(child_, nullptr, 0);
   ::munmap(shared_, sizeof(Shared));
@@ -45,21 +46,29 @@ void Stage::start() {
 
 void Stage::consume(const std::map<int, Consume>& consumers, std::atomic<int>& taken) {
   pin(consumer_cpu_);
+  ::prctl(PR_SET_TIMERSLACK, 1UL);  // else 50 µs take 124
   for (;;) {
     const int turn = shared_->turn.load(std::memory_order_acquire);
     if (turn == kEnd) return;
     const auto mine = consumers.find(turn);
     if (mine == consumers.end()) {
-      std::this_thread::sleep_for(std::chrono::microseconds(200));
+      wait_while(shared_->turn, turn);
       continue;
     }
     taken.store(turn, std::memory_order_release);
-    for (int i = 0; i < kPollsPerLook; ++i) mine->second();
+    if (shared_->pace.load(std::memory_order_relaxed) == Pace::busy) {
+      for (int i = 0; i < kPollsPerLook; ++i) mine->second();
+    } else {
+      while (mine->second()) {
+      }
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
   }
 }
 
-void Stage::give_turn(int turn) {
-  shared_->turn.store(turn, std::memory_order_release);
+void Stage::give_turn(int turn, Pace pace) {
+  shared_->pace.store(pace, std::memory_order_relaxed);  // relaxed: the turn publishes it
+  store_and_wake(shared_->turn, turn);
   const auto wait_for = [&](const std::atomic<int>& taken) {
     while (taken.load(std::memory_order_acquire) != turn) ::sched_yield();
   };
