@@ -28,18 +28,22 @@ class Stage {
   void in_child(int turn, Consume consume) { in_child_.emplace(turn, std::move(consume)); }
   void start();
 
-  // Returns once the consumer polls, without rest or every 50 µs; 0 = nobody's.
+  // Another turn than the last one. Returns once the consumer polls, without rest or every 50 µs, and
+  // no other does; 0 = nobody's.
   void give_turn(int turn, Pace pace = Pace::busy);
+  // Whether the scheduler took the CPU from the consumer whose turn has ended last.
+  bool was_displaced() const;
 
  private:
   struct Shared {
     alignas(128) std::atomic<int> turn;
     std::atomic<Pace> pace;  // of the turn; stored before it
     // Each written by its consumer alone: a late word of the one must not hide the other's.
-    alignas(128) std::atomic<int> taken_by_thread;
-    alignas(128) std::atomic<int> taken_by_child;
+    alignas(128) std::atomic<int> seen_by_thread;
+    alignas(128) std::atomic<int> seen_by_child;
+    std::atomic<bool> was_displaced;
   };
-  void consume(const std::map<int, Consume>& consumers, std::atomic<int>& taken);
+  void consume(const std::map<int, Consume>& consumers, std::atomic<int>& seen);
 
   const int consumer_cpu_;
   Shared* shared_;  // between the processes
