@@ -50,6 +50,7 @@ struct Arrivals {
   alignas(128) std::atomic<std::uint32_t> count;
 
   void add(std::uint64_t stamp) {
+    _mm_lfence();  // else the clock is read before the message, on the guess that it is there
     const std::uint64_t now = __rdtsc();
     const std::uint32_t i = count.load(std::memory_order_relaxed);  // one consumer has the turn
     if (i == kBlockMessages) return;

@@ -105,11 +105,15 @@ void Report::row(const Row& row, const Figures& f, double ratio, double ticks_pe
                 static_cast<unsigned long long>(row.refused));
   }
   if (!json_) return;
-  std::fprintf(json_.get(),
-               "{\"row\": %s, \"section\": %s, \"samples\": %zu, \"p50\": %.2f, \"p99\": %.2f, "
-               "\"p999\": %.2f, \"tm\": %.2f, \"ratio\": %.3f, \"curve\": [",
-               quoted(row.name).c_str(), quoted(section_).c_str(), row.ticks.size(), f.p50, f.p99,
-               f.p999, f.tm, ratio);
+  std::fprintf(
+      json_.get(),
+      "{\"row\": %s, \"section\": %s, \"samples\": %zu, \"p50\": %.2f, \"p99\": %.2f, "
+      "\"p999\": %.2f, \"tm\": %.2f, \"ratio\": %.3f, \"repeated\": %llu, \"dirty\": %llu, "
+      "\"refused\": %llu, \"curve\": [",
+      quoted(row.name).c_str(), quoted(section_).c_str(), row.ticks.size(), f.p50, f.p99, f.p999,
+      f.tm, ratio, static_cast<unsigned long long>(row.repeated_blocks),
+      static_cast<unsigned long long>(row.dirty_blocks),
+      static_cast<unsigned long long>(row.refused));
   const char* comma = "";
   for (const auto& [percentile, ns] : curve_of(row, ticks_per_ns, empty_p50)) {
     std::fprintf(json_.get(), "%s[%.4f, %.1f]", comma, percentile, ns);
