@@ -11,6 +11,7 @@
 #include "bench/harness/partner.hpp"
 #include "bench/harness/private_ring.hpp"
 #include "bench/harness/report.hpp"
+#include "bench/peers/lttng.hpp"
 #include "bench/peers/network.hpp"
 #include "bench/peers/queues.hpp"
 #include "bench/peers/stage.hpp"
@@ -30,6 +31,8 @@ enum Peer : int {
   kUdp,
   kPipelined,
   kHset,
+  kUnheard,
+  kHeard,
   kPeers
 };
 
@@ -49,20 +52,23 @@ constexpr std::array<Pace, kPeers> kPaces{{
     {"UDP datagram to loopback", 500, 10'000},
     {"hiredis HSET, 50 pipelined", 500, 5'000},
     {"hiredis HSET, synchronous", 50, 200'000},
+    {"LTTng-UST tracepoint, no session", 2'000, 1'000},
+    {"LTTng-UST tracepoint, recorded", 2'000, 1'000},
 }};
 
 class PeersBench {
  public:
-  explicit PeersBench(const Options& options)
+  PeersBench(const Options& options, const Lttng& lttng)
       : options_(options),
+        lttng_(lttng),
         boost_queue_("ddt-bench-queue-" + std::to_string(::getpid())),
         redis_(options.directory + "-redis"),
         stage_(options.consumer_cpu) {
-    stage_.in_child(kSpsc, [this] { spsc_.take(); });
-    stage_.in_child(kBoostQueue, [this] { boost_queue_.take(); });
-    stage_.in_child(kUdp, [this] { datagrams_.take(); });
-    stage_.in_thread(kToken, [this] { token_queue_.take(); });
-    stage_.in_thread(kMutex, [this] { mutex_and_deque_.take(); });
+    stage_.in_child(kSpsc, [this] { return takes(spsc_); });
+    stage_.in_child(kBoostQueue, [this] { return takes(boost_queue_); });
+    stage_.in_child(kUdp, [this] { return takes(datagrams_); });
+    stage_.in_thread(kToken, [this] { return takes(token_queue_); });
+    stage_.in_thread(kMutex, [this] { return takes(mutex_and_deque_); });
     stage_.start();
   }
 
@@ -84,7 +90,7 @@ class PeersBench {
     for (std::size_t i = 0; i < kPeers; ++i) rows[i].name = kPaces[i].name;
     for (std::size_t round = 0; rows[kPublish].ticks.size() < options_.samples; ++round) {
       for (int peer = 0; peer < kPeers; ++peer) {
-        if ((peer == kPipelined || peer == kHset) && !redis_.is_there()) continue;
+        if (!is_there(peer)) continue;
         if (peer == kPublish) partner.set_mode(Mode::busy);
         stage_.give_turn(peer);
         run_one(peer, publish);
@@ -98,6 +104,18 @@ class PeersBench {
   }
 
  private:
+  bool is_there(int peer) const {
+    if (peer == kPipelined || peer == kHset) return redis_.is_there();
+    if (peer == kUnheard) return lttng_.unheard() != nullptr;
+    return peer != kHeard || lttng_.heard() != nullptr;
+  }
+
+  template <typename Queue>
+  static bool takes(Queue& queue) {
+    Message message;
+    return queue.take(message);
+  }
+
   template <typename PublishOne>
   void run_one(int peer, PublishOne publish) {
     const Pace& pace = kPaces[static_cast<std::size_t>(peer)];
@@ -125,6 +143,10 @@ class PeersBench {
         return run([this](std::uint32_t i) { return datagrams_.send(i); });
       case kPipelined:
         return run([this](std::uint32_t i) { return redis_.set_pipelined(i); });
+      case kUnheard:
+        return run(lttng_.unheard());
+      case kHeard:
+        return run(lttng_.heard());
       default:
         return run([this](std::uint32_t i) { return redis_.set(i); });
     }
@@ -140,10 +162,12 @@ class PeersBench {
       const double ratio = i == kEmpty ? 0 : median_ratio(rows[i], rows[kRing], rows[kEmpty]);
       report.row(rows[i], figures, ratio, ticks_per_ns_, i == kEmpty ? 0 : empty.p50);
     }
-    if (!redis_.is_there()) std::printf("no redis-server: its rows are left out\n");
+    if (!redis_.is_there()) report.note("hiredis: no redis-server to start");
+    if (!lttng_.problem().empty()) report.note("LTTng-UST: " + lttng_.problem());
   }
 
   const Options& options_;
+  const Lttng& lttng_;
   double ticks_per_ns_ = 0;
   Block block_{};
   PrivateRing ring_;
@@ -160,7 +184,8 @@ class PeersBench {
 
 int main(int argc, char** argv) {
   const Options options = parse_options(argc, argv);
+  const Lttng lttng(options.consumer_cpu);
   Report report(options);
   Partner partner(options);
-  return std::make_unique<PeersBench>(options)->run(report, partner) ? 0 : 2;
+  return std::make_unique<PeersBench>(options, lttng)->run(report, partner) ? 0 : 2;
 }

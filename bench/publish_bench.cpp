@@ -11,6 +11,7 @@
 #include <ddt/telemetry.hpp>
 #include <memory>
 
+#include "bench/harness/kinds.hpp"
 #include "bench/harness/partner.hpp"
 #include "bench/harness/private_ring.hpp"
 #include "bench/harness/report.hpp"
@@ -20,45 +21,39 @@ namespace {
 using namespace ddt::bench;
 using ddt::Published;
 
-constexpr std::size_t kOthersEvery = 4;  // rounds: rows that are not judged get a quarter
+constexpr std::size_t kOthersEvery = 8;  // rounds: rows that are not judged get an eighth
 constexpr std::int64_t kRepeatForNs = 8'000'000'000;  // a busy machine has no clean blocks
 
-enum Variant : std::size_t {
-  kEmpty,
-  kRing,
-  kRingUnstamped,
-  kSample,
-  kOwnTicks,
-  kTrade,
-  kTradeMade,
-  kMetric,
-  kSignal,
-  kOrder,
-  kEquity,
-  kPosition,
-  kRateLimit,
-  kHealth,
-  kError,
-  kVariants
-};
-constexpr std::array<const char*, kVariants> kNames{"empty timing pair",
-                                                    "64 B private ring, stamped (the limit)",
-                                                    "64 B private ring, no stamp",
-                                                    "sample, stamped",
-                                                    "sample, caller's own TSC",
-                                                    "trade (symbol, prices, times, reason)",
-                                                    "the same, its words looked up in the call",
-                                                    "metric",
-                                                    "signal",
-                                                    "order",
-                                                    "equity",
-                                                    "position",
-                                                    "rate limit",
-                                                    "health",
-                                                    "error"};
+// The kinds of bench/harness/kinds.hpp stand between what they are held against and a trade made before.
+enum Variant : std::size_t { kEmpty, kNop, kRing, kRingUnstamped, kFirstKind };
+constexpr std::size_t of_kind(Kind kind) { return kFirstKind + static_cast<std::size_t>(kind); }
+constexpr std::size_t kSample = of_kind(Kind::latency);
+constexpr std::size_t kOwnTicks = of_kind(Kind::latency_own_ticks);
+constexpr std::size_t kTrade = kFirstKind + kKinds;
+constexpr std::size_t kVariants = kTrade + 1;
+
 constexpr bool is_judged(std::size_t variant) {
   return variant == kEmpty || variant == kRing || variant == kSample || variant == kOwnTicks ||
          variant == kTrade;
+}
+constexpr bool is_published(std::size_t variant) { return variant >= kFirstKind; }
+
+std::string name_of(std::size_t variant) {
+  switch (variant) {
+    case kEmpty:
+      return "empty timing pair";
+    case kNop:
+      return "one nop: what a pair adds to anything";
+    case kRing:
+      return "64 B private ring, stamped (the limit)";
+    case kRingUnstamped:
+      return "64 B private ring, no stamp";
+    case kTrade:
+      return "trade, its words looked up before";
+    default:
+      const KindName& name = kKindNames[variant - kFirstKind];
+      return std::string(name.kind) + (name.is_own_ticks ? ", caller's own TSC" : ", stamped");
+  }
 }
 
 class PublishBench {
@@ -88,98 +83,37 @@ class PublishBench {
  private:
   // Structs are made in the call, as bots make them; a trade also once, to tell its words' cost.
   void run_variant(std::size_t variant) {
-    const std::int64_t now_ns = ddt::wall_ns();
     const auto run = [&](auto operation) { run_block(operation, interval_, block_); };
-    const auto say = [&](auto make) {
-      run([this, make](std::uint32_t i) { return telemetry_.publish(make(i)) == Published::ok; });
-    };
     switch (variant) {
       case kEmpty:
         return run([](std::uint32_t) { return true; });
+      case kNop:
+        return run([](std::uint32_t) {
+          asm volatile("nop");
+          return true;
+        });
       case kRing:
         return run([this](std::uint32_t i) { return ring_.store<true>(1'500'000 + i); });
       case kRingUnstamped:
         return run([this](std::uint32_t i) { return ring_.store<false>(1'500'000 + i); });
-      case kSample:
-        return say([endpoint = endpoint_](std::uint32_t i) {
-          return ddt::Latency{.endpoint = endpoint, .duration_ns = 1'500'000 + i, .outcome = 200};
-        });
-      case kOwnTicks:
-        return say([endpoint = endpoint_, ticks = __rdtsc()](std::uint32_t i) {
-          return ddt::Latency{.endpoint = endpoint,
-                              .duration_ns = 1'500'000 + i,
-                              .outcome = 200,
-                              .stamp_ticks = ticks + i};
-        });
       case kTrade: {
-        ddt::Trade trade = trade_of(now_ns);
+        ddt::Trade trade = trade_of(ddt::wall_ns());
         return run([&](std::uint32_t i) {
           trade.exit_price_e8 += i;
           return telemetry_.publish(trade) == Published::ok;
         });
       }
-      case kTradeMade:
-        return say([now_ns](std::uint32_t i) { return trade_of(now_ns + i); });
-      case kMetric:
-        return say([endpoint = endpoint_](std::uint32_t i) {
-          return ddt::Metric{.name = endpoint, .value_e8 = i};
-        });
       default:
-        run_other_kind(variant, say);
-    }
-  }
-
-  template <typename Say>
-  static void run_other_kind(std::size_t variant, Say say) {
-    const std::int64_t price = ddt::e8_from_int(167);
-    switch (variant) {
-      case kSignal:
-        return say([price](std::uint32_t i) {
-          return ddt::Signal{.signal_id = "s-20240105-0931",
-                             .symbol = "SPY",
-                             .direction = "upward",
-                             .close_price_e8 = price + i};
-        });
-      case kOrder:
-        return say([price](std::uint32_t i) {
-          return ddt::Order{.order_id = "o-20240105-0931",
-                            .symbol = "SPY",
-                            .order_type = "limit",
-                            .side = "buy",
-                            .status = "new",
-                            .quantity_e8 = ddt::e8_from_int(10),
-                            .limit_price_e8 = price + i};
-        });
-      case kEquity:
-        return say(
-            [price](std::uint32_t i) { return ddt::Equity{.account_equity_e8 = price + i}; });
-      case kPosition:
-        return say([price](std::uint32_t i) {
-          return ddt::Position{.symbol = "SPY", .side = "buy", .quantity_e8 = price + i};
-        });
-      case kRateLimit:
-        return say([](std::uint32_t i) { return ddt::RateLimit{.remaining = i, .limit = 200}; });
-      case kHealth:
-        return say(
-            [](std::uint32_t i) { return ddt::Health{.status = "healthy", .error_count = i}; });
-      default:
-        return say([](std::uint32_t) {
-          return ddt::ErrorReport{.code = "timeout", .text = "the broker did not answer"};
+        with_kind(static_cast<Kind>(variant - kFirstKind), subject(), [&](auto make) {
+          run([this, make](std::uint32_t i) {
+            return telemetry_.publish(make(i)) == Published::ok;
+          });
         });
     }
   }
 
-  static ddt::Trade trade_of(std::int64_t time_ns) {
-    return {.symbol = "SPY",
-            .trade_type = "breakout",
-            .side = "buy",
-            .quantity_e8 = ddt::e8_from_int(10),
-            .entry_price_e8 = ddt::e8_from_int(167),
-            .exit_price_e8 = ddt::e8_from_int(168),
-            .reference_price_e8 = ddt::e8_from_int(167),
-            .entry_time_ns = time_ns,
-            .exit_time_ns = time_ns,
-            .exit_reason = "profit_target"};
+  Subject subject() const {
+    return {.endpoint = endpoint_, .time_ns = ddt::wall_ns(), .ticks = __rdtsc()};
   }
 
   bool is_wanted(std::size_t variant) const { return is_judged(variant) || !options_.gates_only; }
@@ -190,7 +124,7 @@ class PublishBench {
     repeat_until_ns_ = ddt::monotonic_ns() + kRepeatForNs;
     std::vector<Row> rows(kVariants);
     for (std::size_t i = 0; i < kVariants; ++i) {
-      rows[i].name = kNames[i];
+      rows[i].name = name_of(i);
       rows[i].ticks.reserve(options_.samples + kBlockMessages);
       if (is_wanted(i)) run_one(i, 0, nullptr, mode);  // warm up
     }
@@ -208,9 +142,9 @@ class PublishBench {
   void run_one(std::size_t variant, std::size_t round, Row* row, Mode mode) {
     constexpr int kTries = 5;
     for (int i = 1;; ++i) {
-      if (mode == Mode::absent && variant >= kSample) empty_the_lane();
+      if (mode == Mode::absent && is_published(variant)) empty_the_lane();
       run_variant(variant);
-      if (variant >= kSample) published_ += block_.messages;
+      if (is_published(variant)) published_ += block_.messages;
       if (block_.is_clean || i == kTries || ddt::monotonic_ns() > repeat_until_ns_) break;
       if (row != nullptr) ++row->repeated_blocks;
     }
@@ -227,12 +161,8 @@ class PublishBench {
   }
 
   void print(Mode mode, std::vector<Row>& rows, double before_ns, double after_ns) {
-    const bool near = before_ns < kNearOneWayNs && after_ns < kNearOneWayNs;
     const std::string consumer = std::string("consumer ") + text_of(mode);
-    char text[128];
-    std::snprintf(text, sizeof text, "ping-pong one way %.0f ns before, %.0f ns after: %s",
-                  before_ns, after_ns, near ? "near" : "far");
-    report_.heading("publish, " + consumer, text);
+    report_.heading("publish, " + consumer, distance_text(before_ns, after_ns));
     const Figures empty = figures_of(rows[kEmpty], ticks_per_ns_);
     std::array<Figures, kVariants> figures{};
     for (std::size_t i = 0; i < kVariants; ++i) {
@@ -262,14 +192,21 @@ class PublishBench {
     const ddt::Telemetry disabled({.profile_id = 7, .script_name = "bench", .enabled = false});
     const ddt::Telemetry detached(
         {.profile_id = 7, .script_name = "bench", .directory = "/proc/no-such-directory"});
-    const auto ns_of = [&](const ddt::Telemetry& telemetry) {
-      const double ticks = ticks_in_batch([&](std::uint32_t i) {
-        return telemetry.publish(ddt::Latency{.endpoint = endpoint_, .duration_ns = i});
+    const auto ns_of = [&](const ddt::Telemetry& telemetry, Kind kind) {
+      double ticks = 0;
+      with_kind(kind, subject(), [&](auto make) {
+        ticks = ticks_in_batch([&](std::uint32_t i) { return telemetry.publish(make(i)); });
       });
       return (ticks - empty) / ticks_per_ns_;
     };
-    report_.gate_at_most("disabled Telemetry", ns_of(disabled), 1, "ns");
-    report_.gate_at_most("detached Telemetry", ns_of(detached), 1, "ns");
+    report_.gate_at_most("disabled Telemetry", ns_of(disabled, Kind::latency), 1, "ns");
+    report_.gate_at_most("detached Telemetry", ns_of(detached, Kind::latency), 1, "ns");
+    if (options_.gates_only) return;
+    for (std::size_t i = 0; i < kKinds; ++i) {
+      const std::string name = name_of(kFirstKind + i);
+      report_.cell(name, "disabled", ns_of(disabled, static_cast<Kind>(i)), "ns");
+      report_.cell(name, "detached", ns_of(detached, static_cast<Kind>(i)), "ns");
+    }
   }
 
   Partner& partner_;

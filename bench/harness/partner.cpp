@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "bench/harness/futex.hpp"
 #include "bench/harness/shared_memory.hpp"
 #include "shm/segment.hpp"
 
@@ -52,7 +53,7 @@ class Consumer {
           answer_pings();
           break;
         case Mode::absent:
-          sleep_us(kDrainEveryUs);
+          wait_while(shared_.mode, Mode::absent);
           break;
         case Mode::busy:
           for (int i = 0; i < 1'000; ++i) drain();
@@ -139,6 +140,14 @@ const char* text_of(Mode mode) {
   }
 }
 
+std::string distance_text(double before_ns, double after_ns) {
+  const bool near = before_ns < kNearOneWayNs && after_ns < kNearOneWayNs;
+  char text[128];
+  std::snprintf(text, sizeof text, "ping-pong one way %.0f ns before, %.0f ns after: %s", before_ns,
+                after_ns, near ? "near" : "far");
+  return text;
+}
+
 Partner::Partner(const Options& options)
     : shared_(map_shared<Shared>()), directory_(options.directory) {
   child_ = ::fork();
@@ -160,7 +169,7 @@ Partner::~Partner() {
 }
 
 void Partner::set_mode(Mode mode) {
-  shared_->mode.store(mode, std::memory_order_release);
+  store_and_wake(shared_->mode, mode);
   while (shared_->mode_seen.load(std::memory_order_acquire) != mode) ::sched_yield();
 }
 
@@ -180,7 +189,7 @@ double Partner::one_way_ns(double ticks_per_ns) {
 
 void Partner::finish() {
   if (child_ <= 0) return;
-  shared_->mode.store(Mode::end, std::memory_order_release);
+  store_and_wake(shared_->mode, Mode::end);
   ::waitpid(child_, nullptr, 0);
   child_ = 0;
   std::error_code ignored;

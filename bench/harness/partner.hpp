@@ -19,6 +19,8 @@ enum class Mode : std::uint32_t { absent, busy, every_50us, ping, end };
 const char* text_of(Mode mode);
 
 inline constexpr double kNearOneWayNs = 120.0;  // cores that share a cache answer faster than that
+// "ping-pong one way 70 ns before, 71 ns after: near"
+std::string distance_text(double before_ns, double after_ns);
 
 class Partner {
  public:

@@ -105,11 +105,15 @@ void Report::row(const Row& row, const Figures& f, double ratio, double ticks_pe
                 static_cast<unsigned long long>(row.refused));
   }
   if (!json_) return;
-  std::fprintf(json_.get(),
-               "{\"row\": %s, \"section\": %s, \"samples\": %zu, \"p50\": %.2f, \"p99\": %.2f, "
-               "\"p999\": %.2f, \"tm\": %.2f, \"ratio\": %.3f, \"curve\": [",
-               quoted(row.name).c_str(), quoted(section_).c_str(), row.ticks.size(), f.p50, f.p99,
-               f.p999, f.tm, ratio);
+  std::fprintf(
+      json_.get(),
+      "{\"row\": %s, \"section\": %s, \"samples\": %zu, \"p50\": %.2f, \"p99\": %.2f, "
+      "\"p999\": %.2f, \"tm\": %.2f, \"ratio\": %.3f, \"repeated\": %llu, \"dirty\": %llu, "
+      "\"refused\": %llu, \"curve\": [",
+      quoted(row.name).c_str(), quoted(section_).c_str(), row.ticks.size(), f.p50, f.p99, f.p999,
+      f.tm, ratio, static_cast<unsigned long long>(row.repeated_blocks),
+      static_cast<unsigned long long>(row.dirty_blocks),
+      static_cast<unsigned long long>(row.refused));
   const char* comma = "";
   for (const auto& [percentile, ns] : curve_of(row, ticks_per_ns, empty_p50)) {
     std::fprintf(json_.get(), "%s[%.4f, %.1f]", comma, percentile, ns);
@@ -123,6 +127,27 @@ void Report::figure(const std::string& name, double value, const std::string& un
   if (json_) {
     std::fprintf(json_.get(), "{\"figure\": %s, \"section\": %s, \"value\": %.4f, \"unit\": %s}\n",
                  quoted(name).c_str(), quoted(section_).c_str(), value, quoted(unit).c_str());
+  }
+}
+
+void Report::cell(const std::string& row, const std::string& column, double value,
+                  const std::string& unit) {
+  if (!gates_only_)
+    std::printf("%-34s %-22s %9.2f %s\n", row.c_str(), column.c_str(), value, unit.c_str());
+  if (json_) {
+    std::fprintf(json_.get(),
+                 "{\"figure\": %s, \"column\": %s, \"section\": %s, \"value\": %.4f, "
+                 "\"unit\": %s}\n",
+                 quoted(row).c_str(), quoted(column).c_str(), quoted(section_).c_str(), value,
+                 quoted(unit).c_str());
+  }
+}
+
+void Report::note(const std::string& text) {
+  if (!gates_only_) std::printf("%s\n", text.c_str());
+  if (json_) {
+    std::fprintf(json_.get(), "{\"note\": %s, \"section\": %s}\n", quoted(text).c_str(),
+                 quoted(section_).c_str());
   }
 }
 

@@ -1,6 +1,7 @@
 // bench/harness/report.hpp — what a benchmark says: a table for people, JSON lines for scripts/bench.
 //
 // One JSON object a line: {"machine": …}, {"row": …, "section": …, …, "curve": [[percentile, ns], …]},
+// {"figure": …, "column": …, "value": …, "unit": …}, {"note": …},
 // {"gate": …, "value": …, "limit": …, "passed": …}.
 #pragma once
 
@@ -39,6 +40,11 @@ class Report {
            double empty_p50);
   // A row of one figure: "23.1 M samples/s".
   void figure(const std::string& name, double value, const std::string& unit);
+  // A figure that stands in one table with others: the page has a line per row and a column per column.
+  void cell(const std::string& row, const std::string& column, double value,
+            const std::string& unit);
+  // What could not be measured, and why: "LTTng-UST: not installed".
+  void note(const std::string& text);
   // value ≤ limit, or value ≥ limit.
   void gate_at_most(const std::string& name, double value, double limit, const std::string& unit);
   void gate_at_least(const std::string& name, double value, double limit, const std::string& unit);

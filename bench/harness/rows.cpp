@@ -1,6 +1,7 @@
 #include "bench/harness/rows.hpp"
 
 #include <algorithm>
+#include <optional>
 
 namespace ddt::bench {
 namespace {
@@ -17,6 +18,13 @@ double at(const std::vector<std::uint32_t>& sorted, double share) {
   return sorted[static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1))];
 }
 
+// Rounds are taken in order.
+std::optional<double> mean_in_round(const Row& row, std::size_t round) {
+  const auto at = std::lower_bound(row.rounds.begin(), row.rounds.end(), round);
+  if (at == row.rounds.end() || *at != round) return std::nullopt;
+  return row.round_means[static_cast<std::size_t>(at - row.rounds.begin())];
+}
+
 }  // namespace
 
 double trimmed_mean(std::vector<std::uint32_t> ticks) {
@@ -25,10 +33,11 @@ double trimmed_mean(std::vector<std::uint32_t> ticks) {
 }
 
 void Row::take(std::size_t round, const Block& block) {
+  refused += block.refused;
+  if (block.messages == 0) return;  // no room at all: nothing was timed
   ticks.insert(ticks.end(), block.ticks.begin(), block.ticks.begin() + block.messages);
   rounds.push_back(round);
   round_means.push_back(trimmed_mean({block.ticks.begin(), block.ticks.begin() + block.messages}));
-  refused += block.refused;
 }
 
 Figures figures_of(Row& row, double ticks_per_ns) {
@@ -64,9 +73,10 @@ double median(std::vector<double> values) {
 double median_ratio(const Row& row, const Row& limit, const Row& empty) {
   std::vector<double> ratios;
   for (std::size_t i = 0; i < row.rounds.size(); ++i) {
-    const std::size_t round = row.rounds[i];
-    const double base = limit.round_means[round] - empty.round_means[round];
-    if (base > 0) ratios.push_back((row.round_means[i] - empty.round_means[round]) / base);
+    const auto base = mean_in_round(limit, row.rounds[i]);
+    const auto none = mean_in_round(empty, row.rounds[i]);
+    if (base && none && *base > *none)
+      ratios.push_back((row.round_means[i] - *none) / (*base - *none));
   }
   return median(std::move(ratios));
 }

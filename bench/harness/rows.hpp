@@ -36,7 +36,7 @@ Figures less_empty(Figures figures, const Figures& empty);
 // (percentile, ns less the empty pair's median) at some fifty percentiles up to 99.999.
 std::vector<std::pair<double, double>> curve_of(const Row& sorted_row, double ticks_per_ns,
                                                 double empty_p50);
-// Rows may have blocks in a part of the rounds; `limit` and `empty` have one in each.
+// Over the rounds in which all three have a block.
 double median_ratio(const Row& row, const Row& limit, const Row& empty);
 double median(std::vector<double> values);
 

@@ -50,9 +50,8 @@ bool Datagrams::send(std::uint32_t i) {
   return ::send(sender_, &message, sizeof message, 0) == sizeof message;
 }
 
-void Datagrams::take() {
-  Message message;
-  static_cast<void>(::recv(receiver_, &message, sizeof message, 0));  // nothing there: next time
+bool Datagrams::take(Message& message) {
+  return ::recv(receiver_, &message, sizeof message, 0) == sizeof message;
 }
 
 void Redis::Free::operator()(redisContext* context) const noexcept { ::redisFree(context); }

@@ -12,6 +12,8 @@ struct redisContext;
 
 namespace ddt::bench {
 
+struct Message;
+
 // Both ends of a loopback datagram socket: 64 bytes each, never waits.
 class Datagrams {
  public:
@@ -20,7 +22,7 @@ class Datagrams {
   Datagrams(const Datagrams&) = delete;
   Datagrams& operator=(const Datagrams&) = delete;
   bool send(std::uint32_t i);
-  void take();
+  bool take(Message& message);
 
  private:
   int sender_ = -1, receiver_ = -1;

@@ -1,5 +1,5 @@
 // bench/peers/queues.hpp — what a bot's author might take instead: each sends one 64-byte message stamped with the
-// TSC, and has a taker for the other side.
+// TSC, and has a taker for the other side: take() is false where nothing waits.
 //
 // Defaults and the ways their documentation recommends; none is tuned beyond it, none is held back.
 #pragma once
@@ -37,10 +37,7 @@ class SpscInSharedMemory {
   SpscInSharedMemory(const SpscInSharedMemory&) = delete;
   SpscInSharedMemory& operator=(const SpscInSharedMemory&) = delete;
   bool send(std::uint32_t i) { return queue_->push(message_of(i)); }
-  void take() {
-    Message message;
-    queue_->pop(message);
-  }
+  bool take(Message& message) { return queue_->pop(message); }
 
  private:
   using Queue = boost::lockfree::spsc_queue<Message, boost::lockfree::capacity<kQueueMessages>>;
@@ -59,11 +56,10 @@ class InterprocessMessageQueue {
     const Message message = message_of(i);
     return queue_.try_send(&message, sizeof message, 0);
   }
-  void take() {
-    Message message;
+  bool take(Message& message) {
     boost::interprocess::message_queue::size_type bytes;
     unsigned priority;
-    queue_.try_receive(&message, sizeof message, bytes, priority);
+    return queue_.try_receive(&message, sizeof message, bytes, priority);
   }
 
  private:
@@ -75,10 +71,7 @@ class InterprocessMessageQueue {
 class TokenQueue {
  public:
   bool send(std::uint32_t i) { return queue_.enqueue(token_, message_of(i)); }
-  void take() {
-    Message message;
-    queue_.try_dequeue(message);
-  }
+  bool take(Message& message) { return queue_.try_dequeue(message); }
 
  private:
   moodycamel::ConcurrentQueue<Message> queue_{kQueueMessages};
@@ -93,9 +86,12 @@ class MutexAndDeque {
     messages_.push_back(message);
     return true;
   }
-  void take() {
+  bool take(Message& message) {
     const std::lock_guard lock(mutex_);
-    if (!messages_.empty()) messages_.pop_front();
+    if (messages_.empty()) return false;
+    message = messages_.front();
+    messages_.pop_front();
+    return true;
   }
 
  private:

@@ -70,13 +70,19 @@ class Bench(unittest.TestCase):
                  '{"row": "sample", "section": "publish", "samples": 2, "p50": 10, "p99": 12, "p999": 20, "tm": 10.5, '
                  '"ratio": 1.1, "curve": [[0, 9.0], [99, 12.0]]}',
                  '{"figure": "drain", "section": "drain", "value": 21.5, "unit": "M/s"}',
+                 '{"figure": "trade", "column": "disabled", "section": "means", "value": 0.25, "unit": "ns"}',
+                 '{"figure": "trade", "column": "<own>", "section": "means", "value": 9.125, "unit": "ns"}',
+                 '{"note": "a & b: not installed", "section": "peers"}',
                  '{"gate": "sample tm", "value": 1.3, "relation": "<=", "limit": 1.25, "unit": "x", "passed": false}']
         with tempfile.TemporaryDirectory() as directory:
             Path(directory, "lines").write_text("\n".join(lines))
-            subprocess.run(["python3", ROOT / "scripts/lib/bench_report.py", f"{directory}/lines", directory, "abc1234"],
+            subprocess.run(["python3", ROOT / "scripts/lib/bench_report.py", f"{directory}/lines", directory, "abc1234",
+                            "./scripts/bench --quick"],
                            check=True, timeout=60)
             page = Path(directory, "bench.html").read_text()
-        for part in ("a &lt;CPU&gt;", "abc1234", "<polyline", "21.50 M/s", "FAIL", "<= 1.25 x"):
+        for part in ("a &lt;CPU&gt;", "abc1234", "./scripts/bench --quick", "<polyline", "21.50 M/s", "FAIL", "≤ 1.25 x",
+                     "<th>disabled</th><th>&lt;own&gt;</th>", "<td>trade</td><td>0.25</td><td>9.12</td>",
+                     "a &amp; b: not installed"):
             self.assertIn(part, page)
         for outside in ("http:", "https:", "<script", "<link", "src="):
             self.assertNotIn(outside, page)
