@@ -56,3 +56,4 @@ ddt_sanitized_test(hostile.quarantine_asan SANITIZE address,undefined DRAIN SOUR
 ddt_sanitized_test(hostile.drain_asan SANITIZE address,undefined DRAIN SOURCES tests/unit/drain_test.cpp)
 ddt_sanitized_test(process.ring_tsan SANITIZE thread SOURCES tests/unit/lane_test.cpp
                    ENVIRONMENT GTEST_FILTER=Lane.LosesNothingBetweenTwoThreads)
+ddt_sanitized_test(process.telemetry_tsan SANITIZE thread DRAIN SOURCES tests/process/telemetry_test.cpp)

@@ -295,8 +295,8 @@ bool SegmentReader::is_whole() noexcept {
 
 bool SegmentReader::is_header_intact() const noexcept {
   const SegmentHeader* now = header();
-  // Relaxed: nothing is read by its word.
-  return now->magic.load(std::memory_order_relaxed) == kSegmentMagic &&
+  // Acquire: pairs with create(), which has written the rest before it.
+  return now->magic.load(std::memory_order_acquire) == kSegmentMagic &&
          now->layout_version == kLayoutVersion && now->lane_lines == lane_lines_ &&
          now->clock == clock_ && std::memcmp(now->segment_id, id_, sizeof id_) == 0;
 }

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "shm/base/clock.hpp"
 #include "sidecar/drain/drain.hpp"
@@ -75,6 +77,10 @@ class DrainByHand {
   std::uint64_t holes() const { return holes_; }  // Blocks that did not continue where theirs ended
   std::size_t quarantined() const { return drain_.counters().quarantined_lanes; }
   std::size_t refused_segments() const { return drain_.counters().refused_segments; }
+  // Shown every Block that is committed.
+  void show_blocks_to(std::function<void(const model::Block&)> onlooker) {
+    onlooker_ = std::move(onlooker);
+  }
   // Forgets what it remembers for its questions, so that only the drain's memory is left.
   void forget() {
     ended_ = ledger();
@@ -95,6 +101,7 @@ class DrainByHand {
     return config;
   }
   void take(const model::Block& block) {
+    if (onlooker_) onlooker_(block);
     Lane& lane = lanes_[block.lane];
     if (block.from != lane.to) ++holes_;
     lane.to = block.to;
@@ -123,6 +130,7 @@ class DrainByHand {
   HandLedger ended_;
   std::size_t retired_ = 0;
   std::uint64_t holes_ = 0;
+  std::function<void(const model::Block&)> onlooker_;
 };
 
 }  // namespace ddt::test
