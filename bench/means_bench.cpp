@@ -2,12 +2,14 @@
 // follow each other, of every kind, stamped, with the caller's own TSC and disabled.
 //
 // A batch fits the Lane and is timed as a whole; before the next one the partner, which drains without rest or not at
-// all while the batch runs, has given everything back. So no publish is refused, and none waits.
+// all while the batch runs, has given everything back. So no publish is refused, and none waits. A batch in which the
+// scheduler took the CPU away is repeated.
 #include <benchmark/benchmark.h>
 #include <unistd.h>
 
 #include <ddt/telemetry.hpp>
 #include <memory>
+#include <optional>
 
 #include "bench/harness/kinds.hpp"
 #include "bench/harness/partner.hpp"
@@ -19,6 +21,7 @@ namespace {
 using namespace ddt::bench;
 
 constexpr std::uint32_t kBatch = 1'000;  // the longest kind takes four lines: a quarter of a Lane
+constexpr int kTries = 5;                // of a batch in which the scheduler took the CPU away
 constexpr double kMinTimeS = 0.05;       // of publishing; what the partner drains comes on top
 
 // "row|column" of the report's table.
@@ -81,9 +84,10 @@ class MeansBench {
         [this, make](std::uint32_t i) { return telemetry_.publish(make(i)) == ddt::Published::ok; };
   }
 
+  // Without a mode: nothing goes into the Lane.
   template <typename Operation>
   void add(const std::string& row, const std::string& column, Operation operation,
-           Mode mode = Mode::absent) {
+           std::optional<Mode> mode = std::nullopt) {
     benchmark::RegisterBenchmark(
         (row + "|" + column).c_str(),
         [this, operation, mode](benchmark::State& state) { run(state, operation, mode); })
@@ -92,25 +96,43 @@ class MeansBench {
   }
 
   template <typename Operation>
-  void run(benchmark::State& state, Operation operation, Mode mode) {
+  void run(benchmark::State& state, Operation operation, std::optional<Mode> mode) {
     for ([[maybe_unused]] auto _ : state) {
-      empty_the_lane(mode);
-      std::uint32_t taken = 0;
-      const std::int64_t begin_ns = ddt::monotonic_ns();
-      for (std::uint32_t i = 0; i < kBatch; ++i) taken += operation(i) ? 1 : 0;
-      const std::int64_t end_ns = ddt::monotonic_ns();
-      if (taken != kBatch) state.SkipWithError("a publish was refused");
-      state.SetIterationTime(static_cast<double>(end_ns - begin_ns) * 1e-9);
+      std::int64_t took_ns = 0;
+      bool is_clean = false;
+      for (int i = 0; i < kTries && !is_clean; ++i) {
+        if (mode) empty_the_lane(*mode);
+        const long switches = involuntary_switches();
+        took_ns = run_batch(state, operation);
+        is_clean = involuntary_switches() == switches;
+      }
+      state.SetIterationTime(static_cast<double>(took_ns) * 1e-9);
     }
   }
 
+  template <typename Operation>
+  static std::int64_t run_batch(benchmark::State& state, Operation operation) {
+    std::uint32_t taken = 0;
+    const std::int64_t begin_ns = ddt::monotonic_ns();
+    for (std::uint32_t i = 0; i < kBatch; ++i) taken += operation(i) ? 1 : 0;
+    const std::int64_t end_ns = ddt::monotonic_ns();
+    if (taken != kBatch) state.SkipWithError("a publish was refused");
+    return end_ns - begin_ns;
+  }
+
   void empty_the_lane(Mode mode) {
-    if (telemetry_.lines_free() < telemetry_.lane_lines()) partner_.set_mode(Mode::busy);
+    if (telemetry_.lines_free() < telemetry_.lane_lines()) set_mode(Mode::busy);
     while (telemetry_.lines_free() < telemetry_.lane_lines()) ::sched_yield();
-    partner_.set_mode(mode);
+    set_mode(mode);
+  }
+
+  // Costs system calls, and the batch behind them cold caches: only where it must be.
+  void set_mode(Mode mode) {
+    if (mode != mode_) partner_.set_mode(mode_ = mode);
   }
 
   Partner& partner_;
+  Mode mode_ = Mode::absent;
   ddt::Telemetry telemetry_, disabled_;
   const Subject subject_;
   PrivateRing ring_;
