@@ -126,7 +126,7 @@ class PeersBench {
     };
     switch (peer) {
       case kEmpty:
-        return run([](std::uint32_t) { return true; });
+        return run(do_nothing);
       case kRing:
         return run([this](std::uint32_t i) { return ring_.store<true>(1'500'000 + i); });
       case kPublish:

@@ -60,7 +60,7 @@ class ThreadsBench {
     rows_[kFirst].name = text + "the first of two";
     rows_[kSecond].name = text + "the second of two";
     for (std::size_t round = 0; round < rounds; ++round) {
-      run_block([](std::uint32_t) { return true; }, interval_, mine_, kMessages);
+      run_block(do_nothing, interval_, mine_, kMessages);
       rows_[kEmptyAlone].take(round, mine_);
       alone(round);
       together(round);

@@ -1,6 +1,6 @@
 // bench/harness/rows.hpp — what was timed, as rows of figures: p50, p99, p99.9, tm, and a curve.
 //
-// tm        mean of the fastest 99 % less that of an empty timing pair, ns
+// tm        mean of the fastest 99 % less that of an empty timing pair (timing.hpp, do_nothing), ns
 // pNN       of the pair less the median of an empty pair, ns
 // ratio     median over the rounds of tm / tm of another row in the same round
 #pragma once

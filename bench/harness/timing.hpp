@@ -81,6 +81,13 @@ template <typename Operation>
   block.is_clean = involuntary_switches() == switches;
 }
 
+// What stands in the empty pair, so that the pair costs what it costs around anything: a processor may overlap two
+// timestamps with nothing between them (docs/adr/0070-the-empty-timing-pair.md).
+inline bool do_nothing(std::uint32_t) {
+  asm volatile("nop");
+  return true;
+}
+
 // Ticks of one operation when many follow each other without a pair around each: for what is cheaper than
 // the pair can resolve. Less the empty loop; the least of ten runs.
 template <typename Operation>
