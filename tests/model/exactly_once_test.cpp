@@ -173,6 +173,27 @@ TEST(ExactlyOnceModel, HoldsForTwoLanes) {
                                            : std::vector<std::string>{"sidecar is killed"}});
 }
 
+// Two faults of these kinds, in which a broken part shows that no smaller world has room for: what is found below
+// where the model is broken is found here where the real code is.
+const Setup kFlushedWhileMysqlIsSilent{
+    .attempts = {2}, .faults = 2, .only = {"Redis is flushed", "MySQL is silent"}};
+const Setup kFlushedAndBegunAgain{
+    .attempts = {2},
+    .faults = 2,
+    .only = {"Redis is flushed", "sidecar is killed", "commit: silence, done later"}};
+const Setup kOldRedisAndBegunAgain{
+    .attempts = {2}, .faults = 2, .only = {"Redis comes back old", "sidecar is killed"}};
+
+TEST(ExactlyOnceModel, HoldsForARedisThatIsFlushedWhileMysqlIsSilent) {
+  expect_exactly_once(kFlushedWhileMysqlIsSilent);
+}
+TEST(ExactlyOnceModel, HoldsForARedisThatIsFlushedAndASidecarThatBeginsAgain) {
+  expect_exactly_once(kFlushedAndBegunAgain);
+}
+TEST(ExactlyOnceModel, HoldsForAnOldRedisAndASidecarThatBeginsAgain) {
+  expect_exactly_once(kOldRedisAndBegunAgain);
+}
+
 // ── the checker finds what is broken ─────────────────────────────────────────────────────────────────
 
 void expect_found(const Setup& setup, Mutant mutant, const std::string& part) {
@@ -190,8 +211,8 @@ TEST(ExactlyOnceModel, FindsSpaceGivenBackOnAWordThatIsOld) {
                "given back that no store holds");
 }
 TEST(ExactlyOnceModel, FindsSpaceGivenBackOnTheWordOfARedisThatHasForgotten) {
-  expect_found({.attempts = {2}, .faults = 2, .only = {"Redis is flushed", "MySQL is silent"}},
-               Mutant::forgotten_to_ignored, "given back that no store holds");
+  expect_found(kFlushedWhileMysqlIsSilent, Mutant::forgotten_to_ignored,
+               "given back that no store holds");
 }
 TEST(ExactlyOnceModel, FindsPositionsMovedOutsideOfTheTransaction) {
   expect_found({.attempts = {1}, .faults = 1}, Mutant::position_outside, "stored twice");
@@ -203,18 +224,14 @@ TEST(ExactlyOnceModel, FindsAFenceThatIsNotTaken) {
   expect_found({.attempts = {1}, .faults = 1}, Mutant::fence_not_taken, "another has replaced");
 }
 TEST(ExactlyOnceModel, FindsAHalfCoveredBlockThatIsApplied) {
-  expect_found({.attempts = {2},
-                .faults = 2,
-                .only = {"Redis is flushed", "sidecar is killed", "commit: silence, done later"}},
-               Mutant::half_covered_applied, "a Block is not what it covers");
+  expect_found(kFlushedAndBegunAgain, Mutant::half_covered_applied,
+               "a Block is not what it covers");
 }
 TEST(ExactlyOnceModel, FindsASegmentUnlinkedTooEarly) {
   expect_found({.attempts = {1}, .faults = 0}, Mutant::retired_unmarked, "unlinked");
 }
 TEST(ExactlyOnceModel, FindsALaneTakenForGoneBeforeItIsOpened) {
-  expect_found(
-      {.attempts = {2}, .faults = 2, .only = {"Redis comes back old", "sidecar is killed"}},
-      Mutant::unopened_is_gone, "its Lane holds");
+  expect_found(kOldRedisAndBegunAgain, Mutant::unopened_is_gone, "its Lane holds");
 }
 TEST(ExactlyOnceModel, FindsCountsThatAreNotSaidAgain) {
   expect_found({.attempts = {2}, .capacity = 1, .faults = 1}, Mutant::counts_said_once, "stuck");
