@@ -69,7 +69,8 @@ def page(found, commit):
              "<code>./scripts/bench</code>. Nanoseconds, less an empty timing pair; tm: mean of the fastest 99 %; "
              "ratio: median over rounds.</p>", "<h2>Gates</h2>"]
     parts.append(table(["gate", "value", "limit", ""], [
-        [html.escape(g["gate"]), f'{g["value"]:.2f}', f'{g["relation"]} {g["limit"]:g} {html.escape(g["unit"])}',
+        [html.escape(g["gate"]), html.escape(g["reason"]) if g["value"] is None else f'{g["value"]:.2f}',
+         f'{g["relation"]} {g["limit"]:g} {html.escape(g["unit"])}' if g["relation"] else "",
          '<span class=pass>PASS</span>' if g["passed"] else '<span class=fail>FAIL</span>'] for g in found["gates"]]))
     sections = list(dict.fromkeys(said["section"] for said in found["rows"] + found["figures"]))
     for section in sections:
