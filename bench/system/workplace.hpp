@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,7 +54,8 @@ class Process {
     for (int attempt = 0; !is_ready(); ++attempt) must_get_ready(attempt);
   }
 
-  // User and system time of all its threads since it began, those that have ended included.
+  // User and system time of all its threads since it began, of those that have ended, and of its children
+  // that have ended.
   double cpu_s() const;
   // The same of each thread that is there now, by thread name; threads of one name are added.
   std::vector<std::pair<std::string, double>> cpu_s_by_thread() const;
@@ -62,6 +64,7 @@ class Process {
 
  private:
   void must_get_ready(int attempt);
+  double ended_children_cpu_s() const;
 
   std::string name_, log_;
   pid_t pid_ = -1;
@@ -70,5 +73,8 @@ class Process {
 // ddt-sidecar and ddt-api as they lie beside the benchmark, each setting as `--set setting`.
 std::vector<std::string> own_command(const std::string& program,
                                      const std::vector<std::string>& settings);
+
+// A TCP port of loopback that was free a moment ago.
+std::uint16_t free_port();
 
 }  // namespace ddt::bench
