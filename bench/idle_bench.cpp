@@ -25,17 +25,22 @@ constexpr Gate kGates[] = {{"1,000 idle Segments, sidecar", Gate::at_most, 3, "%
 constexpr std::int32_t kSegments = 1'000;
 constexpr std::uint32_t kLaneLines = 256;
 constexpr std::chrono::seconds kMeasured{10};
-constexpr std::chrono::seconds kRest{3};
+constexpr std::int64_t kRestNs = 4'000'000'000;
 constexpr std::int64_t kPatienceNs = 60'000'000'000;
 
-// Everything stored, every figure that can be written is written.
+// Everything stored, every figure that can be written is written. The figures look for work later than the
+// rollup makes it: only a while without any says that there is none.
 void wait_until_settled(ddt::redis::Client& redis) {
   const std::int64_t give_up_ns = monotonic_ns() + kPatienceNs;
+  std::int64_t settled_since_ns = 0;
   while (true) {
     const auto status = read_status(redis);
-    if (status && status->segments == kSegments && status->produced == kSegments &&
-        status->stored == kSegments && status->stale_windows == 0)
-      return;
+    const bool is_settled = status && status->segments == kSegments &&
+                            status->produced == kSegments && status->stored == kSegments &&
+                            status->stale_windows == 0;
+    if (!is_settled) settled_since_ns = 0;
+    if (is_settled && settled_since_ns == 0) settled_since_ns = monotonic_ns();
+    if (is_settled && monotonic_ns() - settled_since_ns > kRestNs) return;
     if (monotonic_ns() > give_up_ns)
       throw std::runtime_error(status ? "the sidecar has " + std::to_string(status->stored) +
                                             " of 1000 Records after a minute"
@@ -64,7 +69,6 @@ void measure(const Options& options, Report& report, Verdicts& verdicts) {
   }
   auto redis = stores.redis_client();
   wait_until_settled(redis);
-  std::this_thread::sleep_for(kRest);
 
   const auto threads_before = sidecar.cpu_s_by_thread();
   const double before_s = sidecar.cpu_s();
