@@ -18,7 +18,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kIdleNap{1};     // an idle Lane is looked at this often
+// Lanes are looked at this often: while somebody speaks, and once all have been silent for a while.
+constexpr std::int64_t kBusyNapNs = 1'000'000;
+constexpr std::int64_t kIdleNapNs = 5'000'000;
+constexpr std::int64_t kIdleAfterNs = 100'000'000;
 constexpr milliseconds kAppendNap{20};  // at most; the drain rings
 constexpr milliseconds kFiguresNap{20};
 constexpr milliseconds kFiguresBehindNap{500};  // both write to one MySQL: the facts go first
@@ -35,6 +38,9 @@ FileDescriptor lock_directory(const std::string& directory) {
   if (!try_lock(lock.get())) throw StartupError("another sidecar serves " + directory);
   return lock;
 }
+
+// As `top -H` and /proc/PID/task/*/comm show it: up to 15 bytes.
+void name_thread(const char* name) { ::prctl(PR_SET_NAME, name, 0UL, 0UL, 0UL); }
 
 // Every Segment costs a descriptor.
 void raise_file_limit() {
@@ -156,13 +162,25 @@ bool Sidecar::stop_threads() {
 void Sidecar::lower_timer_slack() const { ::prctl(PR_SET_TIMERSLACK, 1'000UL, 0UL, 0UL, 0UL); }
 
 void Sidecar::drain_loop() {
+  name_thread("drain");
   lower_timer_slack();
+  std::int64_t spoke_at_ns = 0, flush_at_ns = 0;
   while (!drain_stops_) {
-    const std::size_t records = drain_->work(monotonic_ns());
+    const std::int64_t begin_ns = monotonic_ns();
+    const std::size_t records = drain_->work(begin_ns);
     records_ = drain_->counters().records;
     durability_is_redis_ = drain_->durability_is_redis();
     if (batches_.bytes() > 0) append_bell_.ring();
-    if (records == 0) std::this_thread::sleep_for(kIdleNap);
+    if (begin_ns >= flush_at_ns) flush_at_ns = begin_ns + config_.drain.flush_interval_ns;
+    if (records > 0) {
+      spoke_at_ns = begin_ns;
+      continue;
+    }
+    const std::int64_t now_ns = monotonic_ns();
+    const bool is_idle = now_ns - spoke_at_ns > kIdleAfterNs;
+    // Up at the moment the next Blocks are due: whoever waits for them waits for us.
+    const std::int64_t nap_ns = is_idle ? kIdleNapNs : std::min(kBusyNapNs, flush_at_ns - now_ns);
+    if (nap_ns > 0) std::this_thread::sleep_for(std::chrono::nanoseconds(nap_ns));
   }
   const std::int64_t deadline = monotonic_ns() + config_.shutdown_ms * 1'000'000;
   while (monotonic_ns() < deadline) {
@@ -171,11 +189,12 @@ void Sidecar::drain_loop() {
       return;
     }
     append_bell_.ring();
-    std::this_thread::sleep_for(kIdleNap);
+    std::this_thread::sleep_for(std::chrono::nanoseconds(kBusyNapNs));
   }
 }
 
 void Sidecar::append_loop() {
+  name_thread("append");
   const auto is_done = [&] { return batches_.bytes() == 0 && !append_.has_pending(); };
   std::int64_t deadline = 0;
   while (true) {
@@ -193,11 +212,16 @@ void Sidecar::append_loop() {
   appended_ = is_done();
 }
 
+// One transaction an interval: each locks, reads and writes a row per Lane and Window, however little it has
+// to say. What piles up, and what somebody waits for, goes at once.
 void Sidecar::rollup_loop() {
+  name_thread("rollup");
+  const std::int64_t interval_ns = config_.rollup_interval_ms * 1'000'000;
   std::int64_t next_status_ns = 0, deadline = 0;
   while (true) {
     const std::int64_t now = monotonic_ns();
     const std::size_t blocks = rollup_.work(now);
+    const bool goes_on = rollup_.has_more() || (blocks > 0 && rollup_stops_);
     rollup_is_behind_ = rollup_.lag_s(wall_ns()) > kBehindS;
     if (now >= next_status_ns) {
       write_lanes();
@@ -206,13 +230,16 @@ void Sidecar::rollup_loop() {
     }
     if (rollup_stops_ && deadline == 0) deadline = now + config_.shutdown_ms * 1'000'000;
     if (rollup_stops_ && (rollup_.is_settled() || now >= deadline)) break;
-    if (blocks == 0) exchange_.rollup_bell.wait_for(milliseconds(config_.rollup_interval_ms));
+    if (goes_on) continue;
+    const std::int64_t rest_ns = now + interval_ns - monotonic_ns();
+    exchange_.rollup_bell.wait_for(milliseconds(std::max<std::int64_t>(rest_ns / 1'000'000, 1)));
   }
   rolled_up_ = rollup_.is_settled();
   write_status();
 }
 
 void Sidecar::figures_loop() {
+  name_thread("figures");
   std::int64_t deadline = 0;
   while (true) {
     const std::int64_t now = monotonic_ns();

@@ -176,4 +176,14 @@ void Report::gate(const std::string& name, double value, const char* relation, d
   }
 }
 
+void Report::gate_not_measured(const std::string& name, const std::string& reason) {
+  passed_ = false;
+  std::printf("FAIL %s not measured: %s\n", name.c_str(), reason.c_str());
+  if (!json_) return;
+  std::fprintf(json_.get(),
+               "{\"gate\": %s, \"value\": null, \"relation\": \"\", \"limit\": 0, \"unit\": \"\", "
+               "\"passed\": false, \"reason\": %s}\n",
+               quoted(name).c_str(), quoted(reason).c_str());
+}
+
 }  // namespace ddt::bench

@@ -48,6 +48,8 @@ class Report {
   // value ≤ limit, or value ≥ limit.
   void gate_at_most(const std::string& name, double value, double limit, const std::string& unit);
   void gate_at_least(const std::string& name, double value, double limit, const std::string& unit);
+  // A gate that fails because there is no value for it: in JSON, `value` is null and `reason` says why.
+  void gate_not_measured(const std::string& name, const std::string& reason);
   bool passed() const noexcept { return passed_; }
 
  private:

@@ -165,7 +165,8 @@ def section_of(found, section):
 def page(found):
     about = "".join(f"<dt>{name}</dt><dd>{html.escape(found[key])}</dd>" for name, key in (
         ("machine", "machine"), ("commit", "commit"), ("command", "command"), ("measured", "measured")))
-    gates = [[html.escape(g["gate"]), f'{g["value"]:.2f}', f'{RELATIONS[g["relation"]]} {g["limit"]:g} {html.escape(g["unit"])}',
+    gates = [[html.escape(g["gate"]), html.escape(g["reason"]) if g["value"] is None else f'{g["value"]:.2f}',
+              f'{RELATIONS[g["relation"]]} {g["limit"]:g} {html.escape(g["unit"])}' if g["relation"] else "",
               '<span class="pass">PASS</span>' if g["passed"] else '<span class="fail">FAIL</span>'] for g in found["gates"]]
     return "\n".join([
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">',

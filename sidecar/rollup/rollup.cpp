@@ -140,6 +140,7 @@ void Rollup::begin_again(std::int64_t now_ns, const Error& error) {
 // ── one transaction ──────────────────────────────────────────────────────────────────────────────────
 
 std::size_t Rollup::work(std::int64_t now_ns) {
+  page_was_full_ = false;
   for (Retirement& retirement : exchange_.retirements.take())
     retirements_.push_back(std::move(retirement));
   if (!connect_all(now_ns)) return 0;
@@ -184,13 +185,14 @@ std::size_t Rollup::work(std::int64_t now_ns) {
   return judged.blocks.size();
 }
 
+std::size_t Rollup::entries_wanted() const { return row_by_row_ ? 1 : config_.entries_max; }
+
 Result<redis::JournalPage> Rollup::read_page() {
   // Taken before the journal is read: what is acknowledged by now must be found in it.
   for (const LanePosition& position : exchange_.acknowledged_for_rollup.take()) {
     acknowledged_[position.lane] = position;
   }
-  return journal_->read_after(read_id_, row_by_row_ ? 1 : config_.entries_max,
-                              config_.entry_bytes_max);
+  return journal_->read_after(read_id_, entries_wanted(), config_.entry_bytes_max);
 }
 
 Status Rollup::judge_page(const redis::JournalPage& page, Judged& judged) {
@@ -200,12 +202,15 @@ Status Rollup::judge_page(const redis::JournalPage& page, Judged& judged) {
     read_entries_.clear();
     trim_plan_.clear();
     at_end_ = false;
+    page_was_full_ = true;
     return Done{};
   }
   std::vector<model::Block> blocks;
+  std::size_t bytes = 0;
   for (const redis::RawEntry& entry : page.entries) {
     read_entries_.emplace_back(entry.id, entry.bytes.size());
     read_id_ = entry.id;
+    bytes += entry.bytes.size();
     auto decoded = model::decode_entry(entry.bytes);
     if (!decoded) {  // what it covered is missed by the next Block and filled from the Lane
       ++counters_.undecodable_entries;
@@ -217,6 +222,8 @@ Status Rollup::judge_page(const redis::JournalPage& page, Judged& judged) {
   if (auto learned = learn_lanes_of(blocks); !learned) return learned;
   for (model::Block& block : blocks) judge_.add(std::move(block), judged);
   at_end_ = page.entries.empty();
+  // Of bytes half is full: the entry that would have been too much may be as large as the rest.
+  page_was_full_ = page.entries.size() >= entries_wanted() || bytes >= config_.entry_bytes_max / 2;
   if (!at_end_) return Done{};
   // Only Lanes that are there: an old position of a retired one is nothing to fill.
   for (const LaneView& view : exchange_.views()) {

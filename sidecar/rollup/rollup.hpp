@@ -53,6 +53,8 @@ class Rollup {
   // Reads, judges, commits. Returns Blocks committed; 0: at the end of the journal, or nothing can be done.
   std::size_t work(std::int64_t now_ns);
 
+  // The journal held more than the last work() took of it.
+  bool has_more() const noexcept { return page_was_full_; }
   // Everything read is committed and nothing waits for a fill.
   bool is_settled() const noexcept { return at_end_ && !judge_.has_waiting(); }
   // Age of the journal entry that was read last, while there is more to read.
@@ -63,6 +65,7 @@ class Rollup {
 
  private:
   bool connect_all(std::int64_t now_ns);
+  std::size_t entries_wanted() const;
   Result<redis::JournalPage> read_page();
   Status judge_page(const redis::JournalPage& page, Judged& judged);
   Status learn_lanes_of(const std::vector<model::Block>& blocks);
@@ -99,7 +102,7 @@ class Rollup {
   redis::TrimPlan trim_plan_;
   std::vector<Retirement> retirements_;
   std::set<model::LaneName> retired_;  // marked, and perhaps still shown by the drain
-  bool at_end_ = false, row_by_row_ = false;
+  bool at_end_ = false, row_by_row_ = false, page_was_full_ = false;
   Backoff backoff_;
   RollupCounters counters_;
   std::int64_t next_trim_ns_ = 0, next_tidy_ns_ = 0, next_ping_ns_ = 0;

@@ -8,6 +8,7 @@ namespace ddt::sidecar {
 namespace {
 
 constexpr std::size_t kRowsPerStatementMax = 512;
+constexpr int kErrorDuplicateKey = 1062;
 
 // Calls statement(first row, number of rows) for runs of 2^k rows.
 template <typename Statement>
@@ -33,6 +34,17 @@ Status insert_rows(sql::Connection& mysql, std::string_view head, const RowSet& 
         mysql.execute(sql::multi_row(head, rows.columns, count, tail), run_of(rows, first, count));
     if (!done) return done.error();
     return Done{};
+  });
+}
+
+Status insert_new_rows(sql::Connection& mysql, std::string_view head, const RowSet& rows,
+                       const std::function<Status(const RowSet& run)>& otherwise) {
+  return in_runs(rows.rows(), [&](std::size_t first, std::size_t count) -> Status {
+    const auto values = run_of(rows, first, count);
+    const auto done = mysql.execute(sql::multi_row(head, rows.columns, count), values);
+    if (done) return Done{};
+    if (done.error().code != kErrorDuplicateKey) return done.error();
+    return otherwise({.columns = rows.columns, .values = {values.begin(), values.end()}});
   });
 }
 

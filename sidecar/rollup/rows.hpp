@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -49,6 +50,11 @@ struct RowSet {
 // "head (?,…),(?,…) tail" over all rows, in statements of 2^k rows, so that few texts are prepared.
 Status insert_rows(sql::Connection& mysql, std::string_view head, const RowSet& rows,
                    std::string_view tail);
+
+// The same for rows that are new, as a rule: a statement without a tail is cheaper, and nothing need be looked up
+// before. Of a statement that meets a row that is there nothing is left; `otherwise` then has its rows to write.
+Status insert_new_rows(sql::Connection& mysql, std::string_view head, const RowSet& rows,
+                       const std::function<Status(const RowSet& run)>& otherwise);
 
 // Rows of "head ((?,…),(?,…)) tail" over all keys, in statements of 2^k keys.
 Result<sql::Rows> select_rows(sql::Connection& mysql, std::string_view head, const RowSet& keys,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <string>
 #include <tuple>
 
@@ -31,7 +32,7 @@ constexpr std::string_view kTradeHead =
     "bar_strength, candle_size, direction, exit_reason, trade_id, order_id, signal_id, "
     "script_name, event_time, "
     "segment_id, lane, position, metadata) VALUES ";
-// A repeated trade_id corrects the row.
+// A repeated trade_id corrects the row. It is rare: rows are taken for new until MySQL knows better.
 constexpr std::string_view kTradeTail =
     " ON DUPLICATE KEY UPDATE symbol = VALUES(symbol), trade_type = VALUES(trade_type), side = "
     "VALUES(side), "
@@ -50,6 +51,7 @@ constexpr std::string_view kTradeTail =
     "lane = VALUES(lane), position = VALUES(position), metadata = VALUES(metadata), revision = "
     "revision + 1";
 constexpr std::size_t kTradeColumns = 29;
+constexpr std::size_t kTradeIdColumn = 20;
 
 sql::Value duration_value(const model::TradeRow& row) {
   const auto duration_us = model::duration_us(row);
@@ -85,6 +87,17 @@ void push_trade(RowSet& rows, const Fact& fact, const model::TradeEvent& trade) 
   push_identity(rows.values, fact, trade.origin);
 }
 
+// (profile, trade id) of those that have one.
+RowSet ids_of(const RowSet& trades) {
+  RowSet ids{.columns = 2, .values = {}};
+  for (std::size_t row = 0; row < trades.rows(); ++row) {
+    const auto values = std::span(trades.values).subspan(row * kTradeColumns, kTradeColumns);
+    const sql::Value& trade_id = values[kTradeIdColumn];
+    if (!std::holds_alternative<sql::Null>(trade_id)) push(ids.values, {values[0], trade_id});
+  }
+  return ids;
+}
+
 // A correction may move a trade to another hour: the hour it leaves is stale too.
 Status mark_corrected_hours(sql::Connection& mysql, const RowSet& ids, DirtyHours& dirty) {
   const auto rows = select_rows(
@@ -103,18 +116,17 @@ Status mark_corrected_hours(sql::Connection& mysql, const RowSet& ids, DirtyHour
 
 Status write_trades(sql::Connection& mysql, std::span<const Fact> facts, DirtyHours& dirty) {
   RowSet rows{.columns = kTradeColumns, .values = {}};
-  RowSet ids{.columns = 2, .values = {}};
   for (const Fact& fact : facts) {
     const auto* trade = std::get_if<model::TradeEvent>(fact.event);
     if (trade == nullptr) continue;
     push_trade(rows, fact, *trade);
     mark(dirty, trade->origin.profile_id, "equity", trade->exit_time_ns);
     mark(dirty, trade->origin.profile_id, "breakout", trade->exit_time_ns);
-    if (!trade->trade_id.empty())
-      push(ids.values, {value_of_id(trade->origin.profile_id), trade->trade_id});
   }
-  if (auto done = mark_corrected_hours(mysql, ids, dirty); !done) return done;
-  return insert_rows(mysql, kTradeHead, rows, kTradeTail);
+  return insert_new_rows(mysql, kTradeHead, rows, [&](const RowSet& run) -> Status {
+    if (auto done = mark_corrected_hours(mysql, ids_of(run), dirty); !done) return done;
+    return insert_rows(mysql, kTradeHead, run, kTradeTail);
+  });
 }
 
 // ── orders ───────────────────────────────────────────────────────────────────────────────────────────

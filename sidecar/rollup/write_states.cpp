@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <tuple>
+#include <type_traits>
 
 #include "sidecar/model/codec.hpp"
 #include "sidecar/model/json.hpp"
@@ -222,71 +226,124 @@ constexpr std::string_view kHealthTail =
     "metadata = IF(VALUES(timestamp) >= timestamp, VALUES(metadata), metadata), "
     "timestamp = GREATEST(timestamp, VALUES(timestamp))";
 
-struct HealthRow {
-  std::int32_t profile_id;
-  std::string script_name, metric_name;
-  std::int64_t hour_ns;
-  sql::Value value, status, time, metadata;
+// What a state says, one row of the table each. `said` gives nothing where the state does not say it.
+template <typename State>
+struct Reading {
+  std::string_view metric_name;
+  std::optional<sql::Value> (*said)(const State&);
 };
 
-void push_reading(std::vector<HealthRow>& rows, const model::Origin& origin,
-                  std::string metric_name, sql::Value value, sql::Value status = sql::Null{},
-                  sql::Value metadata = sql::Null{}) {
-  rows.push_back({origin.profile_id, origin.script_name, std::move(metric_name),
-                  model::hour_start_ns(model::unix_hour(origin.event_time_ns)), std::move(value),
-                  std::move(status), value_of_time(origin.event_time_ns), std::move(metadata)});
+std::optional<sql::Value> said_e8(std::int64_t value_e8) {
+  return is_null(value_e8) ? std::nullopt : std::optional(value_of_e8(value_e8));
+}
+std::optional<sql::Value> said_count(std::int64_t count) {
+  return count < 0 ? std::nullopt : std::optional(value_of_id(count));
 }
 
-void push_health(std::vector<HealthRow>& rows, const model::HealthEvent& health) {
-  model::JsonWriter json;
-  json.begin_object();
-  if (health.expected_interval_s >= 0)
-    json.key("expected_interval_s").integer(health.expected_interval_s);
-  if (!health.origin.metadata.empty()) json.key("metadata").raw(health.origin.metadata);
-  json.end_object();
-  push_reading(rows, health.origin, "health", sql::Null{}, value_of_text(health.status),
-               std::move(json).take());
-  push_reading(rows, health.origin, "error_count", value_of_id(health.error_count));
-  push_reading(rows, health.origin, "warning_count", value_of_id(health.warning_count));
-  if (!is_null(health.cpu_usage_pct_e8))
-    push_reading(rows, health.origin, "cpu_usage_pct", value_of_e8(health.cpu_usage_pct_e8));
-  if (!is_null(health.memory_usage_mb_e8)) {
-    push_reading(rows, health.origin, "memory_usage_mb", value_of_e8(health.memory_usage_mb_e8));
+constexpr std::string_view kHealthReading = "health";  // the only one with status and metadata
+
+constexpr Reading<model::HealthEvent> kHealthReadings[] = {
+    {kHealthReading,
+     [](const model::HealthEvent&) { return std::optional<sql::Value>(sql::Null{}); }},
+    {"error_count",
+     [](const model::HealthEvent& health) {
+       return std::optional(value_of_id(health.error_count));
+     }},
+    {"warning_count",
+     [](const model::HealthEvent& health) {
+       return std::optional(value_of_id(health.warning_count));
+     }},
+    {"cpu_usage_pct",
+     [](const model::HealthEvent& health) { return said_e8(health.cpu_usage_pct_e8); }},
+    {"memory_usage_mb",
+     [](const model::HealthEvent& health) { return said_e8(health.memory_usage_mb_e8); }},
+};
+constexpr Reading<model::RateLimitEvent> kRateLimitReadings[] = {
+    {"rate_limit_remaining",
+     [](const model::RateLimitEvent& limit) { return said_count(limit.remaining); }},
+    {"rate_limit_limit",
+     [](const model::RateLimitEvent& limit) { return said_count(limit.limit); }},
+};
+
+// (profile, script, metric, hour): the key of a reading's row, in the table's key order, so that two hosts
+// lock rows in one order.
+using ReadingKey = std::tuple<std::int32_t, std::string_view, std::string_view, std::int64_t>;
+
+// Of many readings of one row MySQL hears the newest: the others would be written over in the same breath.
+class NewestReadings {
+ public:
+  void add(const model::HealthEvent& health) { keep<model::HealthEvent>(health, kHealthReadings); }
+  void add(const model::RateLimitEvent& limit) {
+    keep<model::RateLimitEvent>(limit, kRateLimitReadings);
   }
-}
 
-void push_rate_limit(std::vector<HealthRow>& rows, const model::RateLimitEvent& limit) {
-  if (limit.remaining >= 0)
-    push_reading(rows, limit.origin, "rate_limit_remaining", value_of_id(limit.remaining));
-  if (limit.limit >= 0)
-    push_reading(rows, limit.origin, "rate_limit_limit", value_of_id(limit.limit));
-}
+  RowSet rows() const {
+    RowSet rows{.columns = 8, .values = {}};
+    for (const auto& [key, newest] : newest_) {
+      const auto& [profile_id, script_name, metric_name, hour_ns] = key;
+      const model::HealthEvent* health = metric_name == kHealthReading ? newest.health : nullptr;
+      push(rows.values,
+           {value_of_id(profile_id), std::string(script_name), std::string(metric_name),
+            value_of_time(hour_ns), newest.value,
+            health == nullptr ? sql::Value{sql::Null{}} : value_of_text(health->status),
+            value_of_time(newest.time_ns),
+            health == nullptr ? sql::Value{sql::Null{}} : sql::Value{metadata_of(*health)}});
+    }
+    return rows;
+  }
+
+ private:
+  struct Newest {
+    std::int64_t time_ns = model::kNoTime;
+    const model::HealthEvent* health = nullptr;  // nullptr: of a rate limit
+    sql::Value value;
+  };
+
+  template <typename State>
+  void keep(const State& state, std::span<const Reading<State>> readings) {
+    const model::Origin& origin = state.origin;
+    const std::int64_t hour_ns = model::hour_start_ns(model::unix_hour(origin.event_time_ns));
+    for (const Reading<State>& reading : readings) {
+      auto value = reading.said(state);
+      if (!value) continue;
+      Newest& newest =
+          newest_[{origin.profile_id, origin.script_name, reading.metric_name, hour_ns}];
+      // As MySQL sees time; of equal ones the later wins, as there.
+      if (newest.time_ns != model::kNoTime &&
+          model::floor_to_us(origin.event_time_ns) < model::floor_to_us(newest.time_ns))
+        continue;
+      newest = {.time_ns = origin.event_time_ns, .health = nullptr, .value = *std::move(value)};
+      if constexpr (std::is_same_v<State, model::HealthEvent>) newest.health = &state;
+    }
+  }
+
+  static std::string metadata_of(const model::HealthEvent& health) {
+    model::JsonWriter json;
+    json.begin_object();
+    if (health.expected_interval_s >= 0)
+      json.key("expected_interval_s").integer(health.expected_interval_s);
+    if (!health.origin.metadata.empty()) json.key("metadata").raw(health.origin.metadata);
+    json.end_object();
+    return std::move(json).take();
+  }
+
+  std::map<ReadingKey, Newest> newest_;  // refers to the Events
+};
 
 }  // namespace
 
 Status write_hour_states(sql::Connection& mysql, std::span<const model::Block> blocks,
                          DirtyHours& dirty) {
-  std::vector<HealthRow> readings;
+  NewestReadings readings;
   for (const model::Block& block : blocks) {
     for (const model::Event& event : block.hour_states) {
-      if (const auto* health = std::get_if<model::HealthEvent>(&event))
-        push_health(readings, *health);
-      if (const auto* limit = std::get_if<model::RateLimitEvent>(&event))
-        push_rate_limit(readings, *limit);
+      if (const auto* health = std::get_if<model::HealthEvent>(&event)) readings.add(*health);
+      if (const auto* limit = std::get_if<model::RateLimitEvent>(&event)) readings.add(*limit);
       mark(dirty, model::origin_of(event).profile_id, "system",
            model::origin_of(event).event_time_ns);
     }
   }
-  // In key order, so that two hosts lock rows in one order.
-  std::ranges::stable_sort(readings, {}, [](const HealthRow& row) {
-    return std::tie(row.profile_id, row.script_name, row.metric_name, row.hour_ns);
-  });
-  RowSet rows{.columns = 8, .values = {}};
-  for (HealthRow& row : readings) {
-    push(rows.values, {value_of_id(row.profile_id), row.script_name, row.metric_name,
-                       value_of_time(row.hour_ns), row.value, row.status, row.time, row.metadata});
-  }
-  return insert_rows(mysql, kHealthHead, rows, kHealthTail);
+  return insert_rows(mysql, kHealthHead, readings.rows(), kHealthTail);
 }
 
 Status write_samples(sql::Connection& mysql, std::span<const model::Block> blocks,

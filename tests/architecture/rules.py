@@ -38,7 +38,7 @@ DOORS = {
     r"pistache/": r"api/(http/)?server\.(hpp|cpp)",
     r"rapidjson/": r"sidecar/model/json\.(hpp|cpp)",
     r"toml\+\+/": r"sidecar/model/settings\.cpp",
-    r"boost/(asio|beast)": r"api/ws/[\w/]+\.(hpp|cpp)",
+    r"boost/(asio|beast)": r"(api/ws/[\w/]+|bench/system/ws_listener)\.(hpp|cpp)",
 }
 # Doors that are one file wherever it stands: FILES_MOST of them in all.
 FILES_MOST = {r"concurrentqueue": 1}
