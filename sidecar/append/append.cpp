@@ -52,7 +52,8 @@ Result<redis::Positions> Append::connect() {
 std::size_t Append::work(std::int64_t now_ns) {
   for (Ended& ended : exchange_.ended.take()) ended_.push_back(std::move(ended));
   if (!pending_) pending_ = batches_.pop();
-  if (!pending_ && !ended_.empty()) pending_.emplace();
+  const bool has_live_alone = !ended_.empty() || (!memory_is_short_ && live_->is_due(wall_ns()));
+  if (!pending_ && has_live_alone) pending_.emplace();
   if (!backoff_.may_try(now_ns)) return 0;
   if (!writer_) {
     if (auto positions = connect(); !positions) {
@@ -127,20 +128,19 @@ Status Append::append_pending(std::int64_t now_ns) {
     }
     for (const model::LaneName& lane : forgotten) acknowledged_.forget(lane);
   }
-  if (pending_->blocks.empty() && ended_.empty()) return Done{};
   redis::LivePart live;
   if (may_write_live(now_ns)) {
     if (auto loaded = live_->load(writer_->client(), pending_->blocks, wall_ns()); !loaded)
       return loaded.error();
     live = live_->part(pending_->blocks, wall_ns());
     for (const Ended& ended : ended_) {
-      live.commands.push_back(redis::offline_command(live_->keys(), ended.profile_id,
-                                                     ended.script_name, ended.segment_name,
-                                                     ended.last_seen_ns));
+      live.commands.push_back(live_->offline(ended.profile_id, ended.script_name,
+                                             ended.segment_name, ended.last_seen_ns));
     }
   } else {
     ++counters_.live_skipped;
   }
+  if (pending_->blocks.empty() && live.commands.empty()) return Done{};
   std::vector<LanePosition> positions;
   for (const model::Block& block : pending_->blocks) positions.push_back({block.lane, block.to});
   acknowledged_.mark(positions);
@@ -157,7 +157,7 @@ Status Append::append_pending(std::int64_t now_ns) {
                  appended->live_failure);
   }
   journal_bytes_ += entry.size();
-  ++counters_.entries;
+  if (!entry.empty()) ++counters_.entries;
   acknowledged_.appended(positions);
   exchange_.acknowledged.put_all(positions);
   exchange_.acknowledged_for_rollup.put_all(std::move(positions));

@@ -39,7 +39,7 @@ inline constexpr std::size_t kLivePerScriptMax =
     10'000;  // commands and messages; more takes several runs
 
 // A write of live values, run inside the append script. kinds:
-//   plain    arguments = a whole command
+//   plain    arguments = a whole command; an EXPIRE runs when a fiftieth of the TTL is over
 //   latest   arguments = key, value: SET with TTL, unless the stored value is of a later event time
 //   field    arguments = key, field, value: HSET with TTL, unless the field's value is of a later one
 // For latest and field the value begins with {"event_time_ns":"<event_time_ns>" (live.cpp).

@@ -96,8 +96,8 @@ LiveCommand script_command(const LiveKeys& keys, std::int32_t profile_id,
 // Collects what a batch of Blocks says, newest per place, then writes it down once.
 class PartBuilder {
  public:
-  PartBuilder(std::int64_t now_ns, const LiveKeys& keys)
-      : now_ns_(now_ns), now_text_(model::rfc3339(now_ns)), keys_(keys) {}
+  PartBuilder(std::int64_t now_ns, const LiveKeys& keys, SeenScripts& seen)
+      : now_ns_(now_ns), now_text_(model::rfc3339(now_ns)), keys_(keys), seen_(seen) {}
 
   void add(const Block& block) {
     for (const Event& event : block.fact_events) add_fact(event, block);
@@ -118,22 +118,9 @@ class PartBuilder {
   LivePart take() && {
     for (const auto& [place, event] : latest_) put_latest(place, *event);
     for (auto& [list, values] : lists_) put_list(list, std::move(values));
-    Command profiles{"SADD", keys_.profiles()};
-    std::set<std::int32_t> profile_ids;
-    for (const auto& [script, seen] : scripts_) {
-      profile_ids.insert(script.first);
-      part_.commands.push_back(script_command(keys_, script.first, script.second, seen.time_ns,
-                                              "online", seen.block->segment_name));
-    }
-    for (const std::int32_t profile_id : profile_ids) {
-      profiles.push_back(std::to_string(profile_id));
-      if (profiles.size() >= kPushedTogetherMax) {
-        part_.commands.push_back(plain(profiles));
-        profiles.resize(2);
-      }
-    }
-    if (profiles.size() > 2) part_.commands.push_back(plain(std::move(profiles)));
-    if (!profile_ids.empty()) part_.commands.push_back(expire(keys_.profiles(), kRegistryTtlS));
+    for (const auto& [script, seen] : scripts_)
+      seen_.see(script.first, script.second, seen.time_ns, seen.block->segment_name);
+    put_seen();
     return std::move(part_);
   }
 
@@ -167,6 +154,26 @@ class PartBuilder {
       keep_latest(event);
     }
     publish(event, json);
+  }
+
+  void put_seen() {
+    Command profiles{"SADD", keys_.profiles()};
+    std::vector<LiveCommand> scripts = seen_.take(now_ns_, keys_);
+    std::set<std::string> profile_ids;
+    for (LiveCommand& script : scripts) {
+      const std::string& key = script.arguments.front();
+      profile_ids.insert(key.substr(key.rfind(':') + 1));
+      part_.commands.push_back(std::move(script));
+    }
+    for (const std::string& profile_id : profile_ids) {
+      profiles.push_back(profile_id);
+      if (profiles.size() >= kPushedTogetherMax) {
+        part_.commands.push_back(plain(profiles));
+        profiles.resize(2);
+      }
+    }
+    if (profiles.size() > 2) part_.commands.push_back(plain(std::move(profiles)));
+    if (!profile_ids.empty()) part_.commands.push_back(expire(keys_.profiles(), kRegistryTtlS));
   }
 
   // Of equal times the later in Lane order wins, as in Redis.
@@ -217,6 +224,7 @@ class PartBuilder {
   const std::int64_t now_ns_;
   const std::string now_text_;
   const LiveKeys& keys_;
+  SeenScripts& seen_;
   LivePart part_;
   std::map<Place, const Event*> latest_;
   std::map<List, std::vector<std::string>> lists_;
@@ -309,11 +317,53 @@ std::vector<LiveCommand> LiveLatency::fold(std::span<const Block> blocks, std::i
   return commands;
 }
 
+// ── the registry ─────────────────────────────────────────────────────────────────────────────────
+
+void SeenScripts::see(std::int32_t profile_id, const std::string& script_name,
+                      std::int64_t last_seen_ns, const std::string& segment_name) {
+  const auto [found, is_new] = scripts_.try_emplace({profile_id, script_name});
+  Seen& seen = found->second;
+  if (!is_new && last_seen_ns < seen.last_seen_ns) return;
+  const bool begins = is_new || seen.segment_name != segment_name;
+  if (begins) seen.segment_name = segment_name;
+  if (begins || seen.due_ns == kNothing)
+    seen.due_ns = begins ? 0 : seen.written_ns + kWrittenEveryNs;
+  seen.last_seen_ns = last_seen_ns;
+  due_ns_ = std::min(due_ns_, seen.due_ns);
+}
+
+std::vector<LiveCommand> SeenScripts::take(std::int64_t now_ns, const LiveKeys& keys) {
+  std::vector<LiveCommand> commands;
+  if (!is_due(now_ns)) return commands;
+  due_ns_ = kNothing;
+  for (auto& [script, seen] : scripts_) {
+    if (seen.due_ns <= now_ns) {
+      commands.push_back(script_command(keys, script.first, script.second, seen.last_seen_ns,
+                                        "online", seen.segment_name));
+      seen.written_ns = now_ns;
+      seen.due_ns = kNothing;
+    }
+    due_ns_ = std::min(due_ns_, seen.due_ns);
+  }
+  return commands;
+}
+
+void SeenScripts::ended(std::int32_t profile_id, const std::string& script_name,
+                        const std::string& segment_name) {
+  const auto found = scripts_.find({profile_id, script_name});
+  if (found != scripts_.end() && found->second.segment_name == segment_name) scripts_.erase(found);
+}
+
+void SeenScripts::forget() {
+  for (auto& [script, seen] : scripts_) seen.due_ns = 0;
+  due_ns_ = scripts_.empty() ? kNothing : 0;
+}
+
 // ── the whole ────────────────────────────────────────────────────────────────────────────────────
 
 LivePart live_part(std::span<const Block> blocks, std::int64_t now_ns, const LiveKeys& keys,
-                   LiveLatency& latency) {
-  PartBuilder builder(now_ns, keys);
+                   LiveLatency& latency, SeenScripts& seen) {
+  PartBuilder builder(now_ns, keys, seen);
   for (const Block& block : blocks) builder.add(block);
   LivePart part = std::move(builder).take();
   for (LiveCommand& command : latency.fold(blocks, now_ns, keys)) {

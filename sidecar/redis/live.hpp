@@ -10,6 +10,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <span>
 #include <string>
@@ -62,9 +63,41 @@ class LiveLatency {
       minutes_;  // of the last kLatencyMinutesKnown minutes
 };
 
-// All writes and messages for these Blocks. Pure but for the latencies it folds.
+// Who was seen when, on its way to the registry: a script that speaks all the time is written once a second, one
+// that begins, or begins anew in another Segment, at once.
+class SeenScripts {
+ public:
+  static constexpr std::int64_t kWrittenEveryNs = 1'000'000'000;
+
+  void see(std::int32_t profile_id, const std::string& script_name, std::int64_t last_seen_ns,
+           const std::string& segment_name);
+  // Writes of those whose time has come. now_ns: wall clock, as everywhere here.
+  std::vector<LiveCommand> take(std::int64_t now_ns, const LiveKeys& keys);
+  // Something waits, and take() would give it.
+  bool is_due(std::int64_t now_ns) const noexcept { return now_ns >= due_ns_; }
+  // The Segment has ended, which is written now: what waits of it is older than that.
+  void ended(std::int32_t profile_id, const std::string& script_name,
+             const std::string& segment_name);
+  // Redis may not have what was taken: all of it again.
+  void forget();
+
+ private:
+  struct Seen {
+    std::int64_t last_seen_ns = 0;
+    std::string segment_name;
+    std::int64_t due_ns = 0;  // kNothing: Redis has it
+    std::int64_t written_ns = 0;
+  };
+  static constexpr std::int64_t kNothing = std::numeric_limits<std::int64_t>::max();
+
+  std::map<std::pair<std::int32_t, std::string>, Seen> scripts_;
+  std::int64_t due_ns_ = kNothing;  // the earliest of them
+};
+
+// All writes and messages for these Blocks, and what of the registry is due. Pure but for the latencies it folds
+// and the scripts it sees.
 LivePart live_part(std::span<const model::Block> blocks, std::int64_t now_ns, const LiveKeys& keys,
-                   LiveLatency& latency);
+                   LiveLatency& latency, SeenScripts& seen);
 
 // JSON of one Event as its live key holds it: {"event_time_ns":"…","timestamp":"…",…}
 std::string live_json(const model::Event& event);
@@ -89,14 +122,25 @@ class LiveValues {
     return latency_.load(client, keys_, blocks, now_ns);
   }
   LivePart part(std::span<const model::Block> blocks, std::int64_t now_ns) {
-    return live_part(blocks, now_ns, keys_, latency_);
+    return live_part(blocks, now_ns, keys_, latency_, seen_);
   }
-  void forget() { latency_.forget(); }
+  // Something is to be written even if no Block comes.
+  bool is_due(std::int64_t now_ns) const noexcept { return seen_.is_due(now_ns); }
+  LiveCommand offline(std::int32_t profile_id, const std::string& script_name,
+                      const std::string& segment_name, std::int64_t last_seen_ns) {
+    seen_.ended(profile_id, script_name, segment_name);
+    return offline_command(keys_, profile_id, script_name, segment_name, last_seen_ns);
+  }
+  void forget() {
+    latency_.forget();
+    seen_.forget();
+  }
   const LiveKeys& keys() const noexcept { return keys_; }
 
  private:
   LiveKeys keys_;
   LiveLatency latency_;
+  SeenScripts seen_;
 };
 
 }  // namespace ddt::redis

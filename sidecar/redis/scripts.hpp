@@ -59,6 +59,12 @@ local function try(...)
   return reply
 end
 
+-- A TTL that is almost whole is left alone: renewing it is a write, and goes into the append-only file.
+local function keep(key, ttl)
+  local left = try('TTL', key)
+  if left and left < ttl * 0.98 then try('EXPIRE', key, ttl) end
+end
+
 -- Nanoseconds do not fit a Lua number: decimal texts are compared.
 local function is_later(a, b)
   local a_negative, b_negative = a:sub(1, 1) == '-', b:sub(1, 1) == '-'
@@ -76,7 +82,9 @@ for _ = 1, tonumber(take()) do
   local kind, ttl, time = take(), take(), take()
   local arguments = {}
   for i = 1, tonumber(take()) do arguments[i] = take() end
-  if kind == 'plain' then
+  if kind == 'plain' and arguments[1] == 'EXPIRE' then
+    keep(arguments[2], arguments[3])
+  elseif kind == 'plain' then
     try(unpack(arguments))
   elseif kind == 'latest' then
     local stored = try('GET', arguments[1])
@@ -87,15 +95,28 @@ for _ = 1, tonumber(take()) do
     local stored = try('HGET', arguments[1], arguments[2])
     if stored ~= nil and may_replace(stored, time) then
       try('HSET', arguments[1], arguments[2], arguments[3])
-      try('EXPIRE', arguments[1], ttl)
+      keep(arguments[1], ttl)
     end
   end
 end
 
-for _ = 1, tonumber(take()) do
+-- The seqs of all messages of a profile are taken at once.
+local messages = tonumber(take())
+local count, seq = {}, {}
+for i = 0, messages - 1 do
+  local profile = ARGV[at + 1 + 3 * i]
+  count[profile] = (count[profile] or 0) + 1
+end
+for profile, n in pairs(count) do
+  local last = try('HINCRBY', KEYS[4], profile, n)
+  if last then seq[profile] = last - n end
+end
+for _ = 1, messages do
   local profile, channel, tail = take(), take(), take()
-  local seq = try('HINCRBY', KEYS[4], profile, 1)
-  if seq then try('PUBLISH', channel, string.format('{"type":"update","seq":%.0f', seq) .. tail) end
+  if seq[profile] then
+    seq[profile] = seq[profile] + 1
+    try('PUBLISH', channel, string.format('{"type":"update","seq":%.0f', seq[profile]) .. tail)
+  end
 end
 return {id, failures, first_failure}
 )lua"};

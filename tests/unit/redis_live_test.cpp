@@ -46,7 +46,8 @@ model::EquityEvent equity(std::int64_t time_ns, std::int64_t account_equity_e8) 
 
 LivePart part_of(const std::vector<model::Block>& blocks) {
   LiveLatency latency("test");
-  return live_part(blocks, kNow, LiveKeys(), latency);
+  SeenScripts seen;
+  return live_part(blocks, kNow, LiveKeys(), latency, seen);
 }
 
 std::vector<LiveCommand> on_key(const LivePart& part, const std::string& key) {
@@ -249,6 +250,61 @@ TEST(LiveLatency, WritesWholeMinutesOfAllEndpointsAndForgetsOldOnes) {
   EXPECT_EQ(latency.minutes_known(), 1U);
   const std::vector<model::Block> future{block_at(later + 3'600 * kSecond)};
   EXPECT_THAT(latency.fold(future, later, keys), IsEmpty());
+}
+
+// ── the registry ─────────────────────────────────────────────────────────────────────────────────────
+
+TEST(SeenScripts, AreWrittenAtOnceThenOnceASecond) {
+  SeenScripts seen;
+  EXPECT_FALSE(seen.is_due(kNow)) << "nobody was seen";
+  seen.see(7, "order_monitor", kNow, "seg-1");
+  EXPECT_EQ(seen.take(kNow, LiveKeys()).size(), 1U);
+  seen.see(7, "order_monitor", kNow + 1, "seg-1");
+  seen.see(7, "order_monitor", kNow + 2, "seg-1");
+  EXPECT_FALSE(seen.is_due(kNow + kSecond - 1));
+  EXPECT_THAT(seen.take(kNow + kSecond - 1, LiveKeys()), IsEmpty());
+  ASSERT_TRUE(seen.is_due(kNow + kSecond));
+  const auto commands = seen.take(kNow + kSecond, LiveKeys());
+  ASSERT_EQ(commands.size(), 1U);
+  EXPECT_EQ(commands[0].event_time_ns, kNow + 2) << "the last word of one that fell silent, too";
+  EXPECT_FALSE(seen.is_due(kNow + 10 * kSecond)) << "Redis has it";
+}
+
+TEST(SeenScripts, AnotherSegmentIsWrittenAtOnce) {
+  SeenScripts seen;
+  seen.see(7, "order_monitor", kNow, "seg-1");
+  (void)seen.take(kNow, LiveKeys());
+  seen.see(7, "order_monitor", kNow + 1, "seg-2");
+  const auto commands = seen.take(kNow + 1, LiveKeys());
+  ASSERT_EQ(commands.size(), 1U);
+  EXPECT_THAT(commands[0].arguments[2], HasSubstr("seg-2"));
+}
+
+TEST(SeenScripts, AnOlderSightChangesNothing) {
+  SeenScripts seen;
+  seen.see(7, "order_monitor", kNow, "seg-2");
+  (void)seen.take(kNow, LiveKeys());
+  seen.see(7, "order_monitor", kNow - 1, "seg-1");
+  EXPECT_FALSE(seen.is_due(kNow + 2 * kSecond));
+}
+
+TEST(SeenScripts, OneThatEndedIsNotWrittenBehindItsEnd) {
+  SeenScripts seen;
+  seen.see(7, "order_monitor", kNow, "seg-1");
+  (void)seen.take(kNow, LiveKeys());
+  seen.see(7, "order_monitor", kNow + 1, "seg-1");
+  seen.ended(7, "order_monitor", "seg-0");
+  EXPECT_TRUE(seen.is_due(kNow + kSecond)) << "a predecessor's end is not its own";
+  seen.ended(7, "order_monitor", "seg-1");
+  EXPECT_THAT(seen.take(kNow + kSecond, LiveKeys()), IsEmpty());
+}
+
+TEST(SeenScripts, ComeAgainWhenRedisMayNotHaveThem) {
+  SeenScripts seen;
+  seen.see(7, "order_monitor", kNow, "seg-1");
+  (void)seen.take(kNow, LiveKeys());
+  seen.forget();
+  EXPECT_EQ(seen.take(kNow, LiveKeys()).size(), 1U);
 }
 
 }  // namespace
