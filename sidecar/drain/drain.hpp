@@ -34,7 +34,7 @@ struct DrainConfig {
   std::string directory;
   std::int64_t flush_interval_ns = 10'000'000;  // 10 ms: what a dashboard does not notice
   // New Segments and Lanes (first Records wait there), and what silent Lanes have counted.
-  std::int64_t scan_interval_ns = 100'000'000;
+  std::int64_t scan_interval_ns = 200'000'000;
   std::int64_t lock_check_interval_ns = 1'000'000'000;  // owners that have ended, files that shrank
   std::int64_t mysql_silence_max_ns = 2'000'000'000;
   std::size_t block_bytes_max = 1U << 20;  // a Block this large is sent at once

@@ -9,7 +9,7 @@
 namespace ddt::sidecar {
 namespace {
 
-constexpr std::int64_t kViewsIntervalNs = 100'000'000;
+constexpr std::int64_t kViewsIntervalNs = 200'000'000;  // the status is written once a second
 // Counts have no position: what Redis loses of them shows no gap. Absolute, so saying them again changes nothing.
 constexpr std::int64_t kCountsAgainNs = 60'000'000'000;
 
