@@ -40,8 +40,6 @@ class BlockBuilder {
   void reset(std::uint64_t position, std::uint64_t ordinal);
 
  private:
-  using ProfileScript = std::pair<std::int32_t, std::string>;
-
   void count_sample() noexcept;
   void count(const Sample& sample, model::LatencySummary& summary);
   void count(const Sample& sample, model::MetricSummary& summary);

@@ -25,12 +25,13 @@ class DrainTest : public ::testing::Test {
     exchange_.mysql_committed_at_ns = monotonic_ns();
   }
 
-  Telemetry bot() {
-    return Telemetry({.profile_id = 7,
-                      .script_name = "order_monitor",
-                      .directory = config_.directory,
-                      .lane_lines = kLines});
+  TelemetryOptions options() const {
+    return {.profile_id = 7,
+            .script_name = "order_monitor",
+            .directory = config_.directory,
+            .lane_lines = kLines};
   }
+  Telemetry bot() const { return Telemetry(options()); }
   static void publish(const Telemetry& bot, int count) {
     for (int i = 0; i < count; ++i)
       ASSERT_EQ(bot.publish(Latency{.duration_ns = 1'000, .outcome = 200}), Published::ok);
@@ -176,10 +177,7 @@ TEST_F(DrainTest, ReadsASilentLaneInTheTurnAfterItSpeaks) {
 TEST_F(DrainTest, ReadsALaneThatWasClaimedAtItsOwnersLastMoment) {
   config_.scan_interval_ns = kNever;
   std::optional<Telemetry> bot;
-  bot.emplace(TelemetryOptions{.profile_id = 7,
-                               .script_name = "order_monitor",
-                               .directory = config_.directory,
-                               .lane_lines = kLines});
+  bot.emplace(options());
   Drain drain(config_, {}, batches_, exchange_);
   drain.work(monotonic_ns());
   std::thread([&] { publish(*bot, 5); }).join();
@@ -190,10 +188,7 @@ TEST_F(DrainTest, ReadsALaneThatWasClaimedAtItsOwnersLastMoment) {
 TEST_F(DrainTest, GoesOnWithTheOthersWhenASegmentHasRetired) {
   config_.scan_interval_ns = kNever;
   std::optional<Telemetry> ended;
-  ended.emplace(TelemetryOptions{.profile_id = 7,
-                                 .script_name = "order_monitor",
-                                 .directory = config_.directory,
-                                 .lane_lines = kLines});
+  ended.emplace(options());
   const Telemetry before = this->bot(), after = this->bot();
   Drain drain(config_, {}, batches_, exchange_);
   drain.work(monotonic_ns());
@@ -223,10 +218,7 @@ TEST_F(DrainTest, FindsASegmentThatAppearsRightAfterALook) {
 
 TEST_F(DrainTest, RetiresASegmentOnceItsOwnerIsGoneAndAllIsCommitted) {
   std::optional<Telemetry> bot;
-  bot.emplace(TelemetryOptions{.profile_id = 7,
-                               .script_name = "order_monitor",
-                               .directory = config_.directory,
-                               .lane_lines = kLines});
+  bot.emplace(options());
   publish(*bot, 5);
   Drain drain(config_, {}, batches_, exchange_);
   const model::Block block = drained(drain);
