@@ -272,6 +272,10 @@ Result<SegmentReader> SegmentReader::open(const std::string& directory, const st
                      : Mapping::copy_of(segment.fd_.get(), kLanesOffset);
   if (!mapping) return mapping.error();
   segment.mapping_ = std::move(*mapping);
+  struct statfs file_system {};
+  constexpr auto kTmpfs = 0x01021994;  // TMPFS_MAGIC of <linux/magic.h>
+  segment.is_on_tmpfs_ =
+      ::fstatfs(segment.fd_.get(), &file_system) == 0 && file_system.f_type == kTmpfs;
   if (access == Access::copy) return segment;  // nothing that could be pulled away
   auto guard = FaultGuard::over(segment.mapping_.data(), segment.mapping_.size(), kLanesOffset);
   if (!guard) return guard.error();
@@ -285,9 +289,7 @@ bool SegmentReader::is_whole() noexcept {
   if (info.st_size < static_cast<off_t>(mapping_.size())) return false;
   // Truncated and grown again between two looks, or punched: its memory is gone, and zeroes look like Lanes
   // that were never written. tmpfs counts exactly what it holds; elsewhere compression may shrink a file.
-  struct statfs file_system {};
-  constexpr auto kTmpfs = 0x01021994;  // TMPFS_MAGIC of <linux/magic.h>
-  if (::fstatfs(fd_.get(), &file_system) != 0 || file_system.f_type != kTmpfs) return true;
+  if (!is_on_tmpfs_) return true;
   const bool has_shrunk = info.st_blocks < blocks_seen_;
   blocks_seen_ = std::max<std::int64_t>(blocks_seen_, info.st_blocks);
   return !has_shrunk;

@@ -153,6 +153,7 @@ class SegmentReader {
   FileDescriptor fd_;
   Mapping mapping_;
   FaultGuard guard_;  // goes before the mapping
+  bool is_on_tmpfs_ = false;
   std::int64_t blocks_seen_ = 0;
   std::uint8_t id_[16]{};
   std::uint32_t owner_uid_ = 0, owner_pid_ = 0, lane_lines_ = 0;

@@ -14,6 +14,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -74,6 +75,7 @@ struct LaneView {
   std::uint64_t drained = 0, acknowledged = 0, committed = 0;  // positions
   std::string quarantine_reason;                               // "" = not quarantined
 };
+using LaneViews = std::vector<LaneView>;
 
 // How long Redis's word that it holds something is good for.
 inline constexpr std::int64_t kRedisWordMaxNs = 500'000'000;
@@ -147,12 +149,14 @@ struct Exchange {
   std::atomic<std::int64_t> redis_confirmed_at_ns{0};
 
   // refused_segments: file name → why it is not read.
-  void set_views(std::vector<LaneView> views, std::map<std::string, std::string> refused_segments) {
+  void set_views(LaneViews views, std::map<std::string, std::string> refused_segments) {
+    auto shared = std::make_shared<const LaneViews>(std::move(views));
     const std::lock_guard lock(views_mutex_);
-    views_ = std::move(views);
+    views_.swap(shared);
     refused_segments_ = std::move(refused_segments);
   }
-  std::vector<LaneView> views() const {
+  // Never null.
+  std::shared_ptr<const LaneViews> views() const {
     const std::lock_guard lock(views_mutex_);
     return views_;
   }
@@ -163,7 +167,7 @@ struct Exchange {
 
  private:
   mutable std::mutex views_mutex_;
-  std::vector<LaneView> views_;
+  std::shared_ptr<const LaneViews> views_ = std::make_shared<const LaneViews>();
   std::map<std::string, std::string> refused_segments_;
 };
 

@@ -22,8 +22,8 @@ using std::chrono::milliseconds;
 constexpr std::int64_t kBusyNapNs = 1'000'000;
 constexpr std::int64_t kIdleNapNs = 5'000'000;
 constexpr std::int64_t kIdleAfterNs = 100'000'000;
-constexpr milliseconds kAppendNap{20};  // at most; the drain rings
-constexpr milliseconds kFiguresNap{20};
+constexpr milliseconds kAppendNap{50};  // at most; the drain rings
+constexpr milliseconds kFiguresNap{50};
 constexpr milliseconds kFiguresBehindNap{500};  // both write to one MySQL: the facts go first
 constexpr double kBehindS = 1;
 constexpr std::int64_t kStatusIntervalNs = 1'000'000'000;
@@ -263,11 +263,12 @@ void Sidecar::write_lanes() {
   redis::LaneWords words;
   words.at_ns = wall_ns();
   words.refused_segments = exchange_.refused_segments();
-  for (LaneView& view : exchange_.views()) {
+  const auto views = exchange_.views();
+  for (const LaneView& view : *views) {
     words.lanes[view.lane] = {.drained = view.drained,
                               .acknowledged = view.acknowledged,
                               .committed = view.committed,
-                              .quarantine_reason = std::move(view.quarantine_reason)};
+                              .quarantine_reason = view.quarantine_reason};
   }
   const bool says_all = lane_board_.is_fresh();
   const auto said = journal->client().run_all(lane_board_.commands_for(words));
@@ -283,7 +284,8 @@ void Sidecar::write_status() {
   if (journal == nullptr || !journal->is_open() || mysql == nullptr || !mysql->is_open()) return;
   const auto sums = read_ledger(*mysql, config_.rollup.sidecar_id);
   if (!sums) return;
-  const std::vector<LaneView> views = exchange_.views();
+  const auto shared_views = exchange_.views();
+  const LaneViews& views = *shared_views;
   StatusReport report;
   report.sidecar_id = config_.rollup.sidecar_id;
   report.version = std::string(sql::binary_version());

@@ -166,7 +166,7 @@ double Process::ended_children_cpu_s() const {
   return (user_ticks + system_ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
-std::vector<std::pair<std::string, double>> Process::cpu_s_by_thread() const {
+std::map<std::string, double> Process::cpu_s_by_thread() const {
   std::map<std::string, double> times;
   std::error_code error;
   const std::string tasks = "/proc/" + std::to_string(pid_) + "/task";
@@ -177,7 +177,7 @@ std::vector<std::pair<std::string, double>> Process::cpu_s_by_thread() const {
     std::ifstream(task.path() / "schedstat") >> on_cpu_ns;
     times[name] += on_cpu_ns / 1e9;
   }
-  return {times.begin(), times.end()};
+  return times;
 }
 
 std::string Process::log_tail() const {

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -58,7 +59,7 @@ class Process {
   // that have ended.
   double cpu_s() const;
   // The same of each thread that is there now, by thread name; threads of one name are added.
-  std::vector<std::pair<std::string, double>> cpu_s_by_thread() const;
+  std::map<std::string, double> cpu_s_by_thread() const;
 
   std::string log_tail() const;
 

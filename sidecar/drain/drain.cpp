@@ -21,7 +21,6 @@ constexpr std::size_t kOpensPerScanMax = 512;       // a flood of files is no re
 constexpr std::int64_t kClockToleranceNs =
     1'000'000;  // drift or step that is worth a calibration pair
 constexpr std::int64_t kRemovalIntervalNs = 60'000'000'000;
-constexpr std::int64_t kCalibrationIntervalNs = 1'000'000'000;
 
 std::uint64_t tick_rate_q32(std::uint64_t ticks, std::int64_t ns) {
   return static_cast<std::uint64_t>((static_cast<uint128>(ns) << 32U) /
@@ -55,32 +54,27 @@ Drain::~Drain() = default;
 
 std::size_t Drain::work(std::int64_t now_ns) {
   take_mail(now_ns);
-  if (now_ns >= next_calibration_ns_) {
-    for (auto& [name, segment] : segments_) calibrate_all(false, segment.get());
-    next_calibration_ns_ = now_ns + kCalibrationIntervalNs;
-  }
-  const bool is_full_turn = now_ns >= next_scan_ns_;
-  if (is_full_turn) {
-    scan_directory();
+  if (now_ns >= next_scan_ns_) {
+    scan();
     next_scan_ns_ = now_ns + config_.scan_interval_ns;
   }
-  if (now_ns >= next_lock_check_ns_) {
-    check_segments();
-    next_lock_check_ns_ = now_ns + config_.lock_check_interval_ns;
-  }
-  looks_at_counts_ = is_full_turn || now_ns >= next_flush_ns_;
-  const std::size_t records = is_full_turn ? visit_all() : visit_those_with_news();
-  has_news_ |= is_full_turn || records > 0;
+  const bool is_round = now_ns >= next_round_ns_;
+  if (is_round) next_round_ns_ = now_ns + config_.round_interval_ns;
+  looks_at_counts_ = is_round || now_ns >= next_flush_ns_;
+  const std::size_t records = is_round ? go_round() : visit_those_with_news();
+  has_news_ |= is_round || records > 0;
   send_due(now_ns, false);
   publish_views(now_ns);
   retire_those_done();
   return records;
 }
 
-std::size_t Drain::visit_all() {
+// All there is to look at of a Segment, while its lines are near.
+std::size_t Drain::go_round() {
   std::size_t records = 0;
   for (auto& [name, segment] : segments_) {
-    if (!segment->is_quarantined()) find_new_lanes(*segment);
+    calibrate(*segment, false);
+    check(*segment);
     records += visit(*segment);
   }
   return records;
@@ -100,9 +94,7 @@ std::size_t Drain::visit_those_with_news() {
     records += visit(*watch.segment);
   }
   for (Segment* segment : orphans_) {
-    if (segment->is_drained) continue;
-    if (!segment->is_quarantined()) find_new_lanes(*segment);  // claimed at its last moment
-    records += visit(*segment);
+    if (!segment->is_drained) records += visit(*segment);
   }
   return records;
 }
@@ -115,9 +107,9 @@ void Drain::retire_those_done() {
 
 // ── Segments and Lanes that come ─────────────────────────────────────────────────────────────────────
 
-// The directory's own word, where it can be told apart from the last one; once a second in any case.
+// The directory's own word, where it can be told apart from the last one; now and then in any case.
 bool Drain::may_have_changed(std::int64_t now_ns) {
-  constexpr std::int64_t kListingIntervalNs = 1'000'000'000;
+  constexpr std::int64_t kListingIntervalNs = 5'000'000'000;
   constexpr std::int64_t kClockGranuleNs = 20'000'000;  // a change within it may show the same time
   struct stat info {};
   if (now_ns >= next_listing_ns_ || ::stat(config_.directory.c_str(), &info) != 0) {
@@ -177,27 +169,25 @@ void Drain::open_segment(const std::string& name) {
     return;
   }
   auto segment = std::make_unique<Segment>(std::move(*opened));
-  calibrate_all(true, segment.get());
+  calibrate(*segment, true);
   spdlog::debug("drain: {} of profile {}, {}", name, segment->reader.profile_id(),
                 segment->reader.script_name());
   segments_.emplace(name, std::move(segment));
 }
 
-void Drain::calibrate_all(bool is_first, Segment* only) {
+void Drain::calibrate(Segment& segment, bool is_first) {
   const std::uint64_t ticks = ticks_now();
   const std::int64_t wall = wall_ns();
-  const bool is_tsc = only->reader.clock() == ClockKind::tsc;
+  const bool is_tsc = segment.reader.clock() == ClockKind::tsc;
   const std::uint64_t rate =
       is_tsc ? tick_rate_q32(ticks - start_ticks_, monotonic_ns() - start_monotonic_ns_)
              : std::uint64_t{1} << 32U;
   const std::uint64_t now = is_tsc ? ticks : static_cast<std::uint64_t>(monotonic_ns());
-  if (only->reader.calibrate(now, wall, rate, kClockToleranceNs) && !is_first)
+  if (segment.reader.calibrate(now, wall, rate, kClockToleranceNs) && !is_first)
     ++counters_.clock_steps;
 }
 
-// A predecessor's journal may be read before our first look at the directory: what we have not opened is not gone.
-void Drain::find_all_lanes() {
-  next_listing_ns_ = 0;
+void Drain::scan() {
   scan_directory();
   for (auto& [name, segment] : segments_) {
     if (!segment->is_quarantined()) find_new_lanes(*segment);
@@ -227,6 +217,7 @@ void Drain::find_new_lanes(Segment& segment) {
     lane->watch = watches_.size();
     watches_.push_back({.reader = lane->reader, .segment = &segment, .lane = lane.get()});
     segment.lanes.push_back(std::move(lane));
+    has_news_ = true;  // where it begins may have to be said
   }
 }
 
@@ -242,6 +233,7 @@ bool Drain::can_begin_at(const Segment& segment, LaneReader reader, std::uint64_
 std::size_t Drain::visit(Segment& segment) {
   std::size_t records = 0;
   if (!segment.is_quarantined()) {
+    if (segment.owner_is_gone) find_new_lanes(segment);  // claimed at its last moment
     const std::size_t lanes = segment.lanes.size();
     const std::size_t first = segment.turn;
     for (std::size_t i = 0; i < lanes && records < kRecordsPerVisitMax; ++i) {
@@ -377,20 +369,18 @@ void Drain::quarantine(Segment& segment, const std::string& reason) {
 
 // ── ends ─────────────────────────────────────────────────────────────────────────────────────────────
 
-void Drain::check_segments() {
-  for (auto& [name, segment] : segments_) {
-    if (!segment->reader.is_whole()) quarantine(*segment, "its file was truncated");
-    if (!segment->is_quarantined() && !segment->reader.is_header_intact())
-      quarantine(*segment, "its header was written over");
-    for (const auto& lane : segment->lanes) {
-      if (lane->reader.released() != lane->released && !segment->reader.is_torn())
-        quarantine(*lane, "its released position was written over");
-    }
-    if (!segment->owner_is_gone && segment->reader.owner_lock() == LockState::free) {
-      segment->owner_is_gone = true;
-      orphans_.push_back(segment.get());
-      spdlog::debug("drain: owner of {} is gone", name);
-    }
+void Drain::check(Segment& segment) {
+  if (!segment.reader.is_whole()) quarantine(segment, "its file was truncated");
+  if (!segment.is_quarantined() && !segment.reader.is_header_intact())
+    quarantine(segment, "its header was written over");
+  for (const auto& lane : segment.lanes) {
+    if (lane->reader.released() != lane->released && !segment.reader.is_torn())
+      quarantine(*lane, "its released position was written over");
+  }
+  if (!segment.owner_is_gone && segment.reader.owner_lock() == LockState::free) {
+    segment.owner_is_gone = true;
+    orphans_.push_back(&segment);
+    spdlog::debug("drain: owner of {} is gone", segment.reader.name());
   }
 }
 

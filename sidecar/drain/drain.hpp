@@ -7,13 +7,14 @@
 // Bad data  A Record that cannot be understood is counted and kept as bytes; a Lane whose sequence, length or
 //           counts are impossible is quarantined, and so is a Segment that was truncated or whose header was
 //           written over; all others go on. What was read before is stored, and its account adds up.
-// Idle      A silent Lane costs a turn one load, of the line that its next Record begins in; all else about it is
-//           looked at every scan_interval_ns (bench/idle_bench).
+// Idle      A silent Lane costs a turn one load, of the line that its next Record begins in, and a silent Segment
+//           a scan one more; all else about them is looked at every round_interval_ns (bench/idle_bench).
 // Turns     A Segment gives kRecordsPerVisitMax Records a visit, whatever it claims to have; a Lane that found no
 //           room in the queue is the first one to be asked again.
 // Ends      An owner whose lock is free is drained to the end once more, committed, marked, unlinked.
 #pragma once
 
+#include <boost/container/flat_map.hpp>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -33,9 +34,9 @@ namespace ddt::sidecar {
 struct DrainConfig {
   std::string directory;
   std::int64_t flush_interval_ns = 10'000'000;  // 10 ms: what a dashboard does not notice
-  // New Segments and Lanes (first Records wait there), and what silent Lanes have counted.
-  std::int64_t scan_interval_ns = 200'000'000;
-  std::int64_t lock_check_interval_ns = 1'000'000'000;  // owners that have ended, files that shrank
+  std::int64_t scan_interval_ns = 200'000'000;  // new Segments and Lanes: first Records wait there
+  // Clocks, owners that have ended, files that shrank, what silent Lanes have counted.
+  std::int64_t round_interval_ns = 1'000'000'000;
   std::int64_t mysql_silence_max_ns = 2'000'000'000;
   std::size_t block_bytes_max = 1U << 20;  // a Block this large is sent at once
   std::size_t batch_bytes_max = 4U << 20;  // a journal entry stays far below Redis's limit
@@ -73,13 +74,13 @@ class Drain {
     Lane* lane;
   };
 
-  std::size_t visit_all();
+  std::size_t go_round();
   std::size_t visit_those_with_news();
   void unwatch(const Segment& segment);
   void scan_directory();
+  void scan();
   bool may_have_changed(std::int64_t now_ns);
   void open_segment(const std::string& name);
-  void find_all_lanes();
   void find_new_lanes(Segment& segment);
   std::size_t visit(Segment& segment);
   std::size_t read_lane(Segment& segment, Lane& lane, std::size_t records_max);
@@ -93,12 +94,12 @@ class Drain {
   bool can_begin_at(const Segment& segment, LaneReader reader, std::uint64_t position);
   void quarantine(Lane& lane, std::string reason);
   void quarantine(Segment& segment, const std::string& reason);
-  void calibrate_all(bool is_first, Segment* only);
+  void calibrate(Segment& segment, bool is_first);
   void take_mail(std::int64_t now_ns);
   void release(Lane& lane);
   FillAnswer answer(const FillRequest& request);
   FillAnswer lost_all(const Lane& lane, const FillRequest& request, std::uint64_t published);
-  void check_segments();
+  void check(Segment& segment);
   void retire_those_done();
   void retire_if_done(Segment& segment);
   bool send_due(std::int64_t now_ns, bool all);
@@ -110,7 +111,7 @@ class Drain {
   std::map<model::LaneName, StartPosition> starts_;
   BatchQueue& batches_;
   Exchange& exchange_;
-  std::map<std::string, std::unique_ptr<Segment>> segments_;  // by file name
+  boost::container::flat_map<std::string, std::unique_ptr<Segment>> segments_;  // by file name
   std::map<std::string, std::string> refused_;                // file name → why it is not read
   std::set<std::string> hopeless_;  // of them: nobody will ever read these
   std::map<model::LaneName, Lane*> lanes_;
@@ -122,9 +123,8 @@ class Drain {
   bool looks_at_counts_ = false;   // in this turn: as often as Blocks are sent
   model::LaneName send_from_;      // the Lane that found no room in the queue
   bool has_news_ = false;  // something was read, or looked at, since Blocks were last sent when due
-  std::int64_t next_flush_ns_ = 0, next_scan_ns_ = 0, next_lock_check_ns_ = 0,
-               next_calibration_ns_ = 0, next_views_ns_ = 0, next_removal_ns_ = 0,
-               next_listing_ns_ = 0;
+  std::int64_t next_flush_ns_ = 0, next_scan_ns_ = 0, next_round_ns_ = 0, next_views_ns_ = 0,
+               next_removal_ns_ = 0, next_listing_ns_ = 0;
   std::int64_t directory_changed_at_ns_ = 0;  // by its own clock, at the last listing
   std::uint64_t start_ticks_ = 0;
   std::int64_t start_monotonic_ns_ = 0;

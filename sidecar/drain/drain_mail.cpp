@@ -50,7 +50,12 @@ void Drain::take_mail(std::int64_t now_ns) {
     for (auto& [name, lane] : lanes_) release(*lane);
   }
   for (const FillRequest& request : exchange_.fill_requests.take()) {
-    if (find(request.lane) == nullptr) find_all_lanes();
+    // A predecessor's journal may be read before our first look at the directory: what we have not opened is not
+    // gone.
+    if (find(request.lane) == nullptr) {
+      next_listing_ns_ = 0;
+      scan();
+    }
     exchange_.fill_answers.put(answer(request));
     exchange_.rollup_bell.ring();
   }

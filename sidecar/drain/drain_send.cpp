@@ -9,7 +9,7 @@
 namespace ddt::sidecar {
 namespace {
 
-constexpr std::int64_t kViewsIntervalNs = 200'000'000;  // the status is written once a second
+constexpr std::int64_t kViewsIntervalNs = 500'000'000;  // the status is written once a second
 // Counts have no position: what Redis loses of them shows no gap. Absolute, so saying them again changes nothing.
 constexpr std::int64_t kCountsAgainNs = 60'000'000'000;
 
@@ -73,7 +73,7 @@ bool Drain::send_due(std::int64_t now_ns, bool all) {
 void Drain::publish_views(std::int64_t now_ns) {
   if (now_ns < next_views_ns_) return;
   next_views_ns_ = now_ns + kViewsIntervalNs;
-  std::vector<LaneView> views;
+  LaneViews views;
   for (auto& [name, segment] : segments_) {
     for (const auto& lane : segment->lanes) {
       const model::LaneCounts counts = lane->account.counts();

@@ -226,7 +226,8 @@ Status Rollup::judge_page(const redis::JournalPage& page, Judged& judged) {
   page_was_full_ = page.entries.size() >= entries_wanted() || bytes >= config_.entry_bytes_max / 2;
   if (!at_end_) return Done{};
   // Only Lanes that are there: an old position of a retired one is nothing to fill.
-  for (const LaneView& view : exchange_.views()) {
+  const auto views = exchange_.views();
+  for (const LaneView& view : *views) {
     const auto acknowledged = acknowledged_.find(view.lane);
     if (acknowledged != acknowledged_.end()) {
       judge_.at_journal_end(acknowledged->second, judged);
@@ -361,7 +362,8 @@ void Rollup::told_the_others(const Judged& judged) {
 void Rollup::forget_retired() {
   if (retired_.empty()) return;
   std::set<model::LaneName> shown;
-  for (const LaneView& view : exchange_.views()) shown.insert(view.lane);
+  const auto views = exchange_.views();
+  for (const LaneView& view : *views) shown.insert(view.lane);
   std::erase_if(retired_, [&](const model::LaneName& name) {
     if (shown.contains(name)) return false;
     committed_.erase(name);

@@ -90,7 +90,7 @@ class World {
   World() {
     spdlog::set_level(spdlog::level::off);
     config_.directory = directory_.path();
-    config_.lock_check_interval_ns = config_.flush_interval_ns = 0;
+    config_.round_interval_ns = config_.flush_interval_ns = 0;
     config_.scan_interval_ns = kScanIntervalNs;
     for (std::int32_t i = 0; i < kHonestBots; ++i) {
       honest_.push_back(std::make_unique<Telemetry>(TelemetryOptions{.profile_id = i + 1,
@@ -144,7 +144,8 @@ class World {
   }
   // All that was read of the hostile Lanes is lost in Redis: read again or called lost, it is as much as before.
   bool fill_hostile() {
-    for (const LaneView& view : exchange_.views()) {
+    const auto views = exchange_.views();
+    for (const LaneView& view : *views) {
       if (view.profile_id != kHostileProfile) continue;
       const Stored& lane = lanes_[view.lane];
       if (lane.has_gap) continue;
@@ -178,7 +179,8 @@ class World {
   std::uint64_t stored() const { return stored_; }
   const std::string& problem() const { return problem_; }
   void note_reasons() {
-    for (const LaneView& view : exchange_.views()) {
+    const auto views = exchange_.views();
+    for (const LaneView& view : *views) {
       if (view.quarantine_reason.empty()) continue;
       ++reasons_[view.quarantine_reason.substr(0, view.quarantine_reason.find(" at position"))];
     }
@@ -247,7 +249,8 @@ class World {
     return std::ranges::find(honest_names_, segment_name) != honest_names_.end();
   }
   bool accounts_add_up() {
-    for (const LaneView& view : exchange_.views()) {
+    const auto views = exchange_.views();
+    for (const LaneView& view : *views) {
       const model::LaneCounts& counts = view.counts;
       const std::uint64_t refused =
           counts.dropped_samples + counts.dropped_states + counts.dropped_facts + counts.refused;

@@ -62,7 +62,8 @@ class DrainByHand {
   HandLedger ledger_now() {
     read();
     HandLedger sum;
-    for (const sidecar::LaneView& view : exchange_.views()) {
+    const auto views = exchange_.views();
+    for (const sidecar::LaneView& view : *views) {
       Lane lane{.to = 0, .stored = view.published, .rejected = 0, .counts = view.counts};
       lane.counts.produced = view.produced;
       add(sum, lane);
@@ -97,7 +98,7 @@ class DrainByHand {
     sidecar::DrainConfig config;
     config.directory = directory;
     config.scan_interval_ns = scan_ns;
-    config.lock_check_interval_ns = 0;
+    config.round_interval_ns = 0;
     return config;
   }
   void take(const model::Block& block) {

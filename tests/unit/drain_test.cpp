@@ -21,7 +21,7 @@ class DrainTest : public ::testing::Test {
  protected:
   DrainTest() {
     config_.directory = directory_.path();
-    config_.lock_check_interval_ns = 0;
+    config_.round_interval_ns = 0;
     exchange_.mysql_committed_at_ns = monotonic_ns();
   }
 
@@ -160,7 +160,7 @@ TEST_F(DrainTest, CountsExactlyWhatTheLaneNoLongerHolds) {
 constexpr std::int64_t kNever = 1'000'000'000'000'000;
 
 TEST_F(DrainTest, ReadsASilentLaneInTheTurnAfterItSpeaks) {
-  config_.scan_interval_ns = kNever;
+  config_.scan_interval_ns = config_.round_interval_ns = kNever;
   const Telemetry first = this->bot(), second = this->bot();
   Drain drain(config_, {}, batches_, exchange_);
   EXPECT_EQ(drain.work(monotonic_ns()), 0U);
@@ -172,6 +172,22 @@ TEST_F(DrainTest, ReadsASilentLaneInTheTurnAfterItSpeaks) {
   publish(first, 1);
   publish(second, 1);
   EXPECT_EQ(drain.work(monotonic_ns()), 2U);
+}
+
+// A count has no Record that would be seen: the round looks at it.
+TEST_F(DrainTest, TellsWithinARoundWhatASilentLaneHasRefused) {
+  config_.scan_interval_ns = config_.round_interval_ns = 1'000'000'000;
+  const Telemetry bot = this->bot();
+  publish(bot, 1);
+  Drain drain(config_, {}, batches_, exchange_);
+  std::int64_t now_ns = monotonic_ns();
+  drain.work(now_ns);
+  while (auto batch = batches_.pop()) batches_.done(*batch);
+  ASSERT_NE(bot.publish(Order{.order_id = ""}), Published::ok);
+  drain.work(now_ns += config_.round_interval_ns);
+  const auto batch = batches_.pop();
+  ASSERT_TRUE(batch && batch->blocks.size() == 1);
+  EXPECT_EQ(batch->blocks.front().counts.refused, 1U);
 }
 
 TEST_F(DrainTest, ReadsALaneThatWasClaimedAtItsOwnersLastMoment) {
@@ -187,19 +203,21 @@ TEST_F(DrainTest, ReadsALaneThatWasClaimedAtItsOwnersLastMoment) {
 
 TEST_F(DrainTest, GoesOnWithTheOthersWhenASegmentHasRetired) {
   config_.scan_interval_ns = kNever;
+  config_.round_interval_ns = 1'000'000'000;
   std::optional<Telemetry> ended;
   ended.emplace(options());
   const Telemetry before = this->bot(), after = this->bot();
   Drain drain(config_, {}, batches_, exchange_);
-  drain.work(monotonic_ns());
+  std::int64_t now_ns = monotonic_ns();
+  drain.work(now_ns);
   ended.reset();
-  for (int i = 0; i < 3; ++i) drain.work(monotonic_ns());
+  for (int i = 0; i < 3; ++i) drain.work(now_ns += config_.round_interval_ns);
   auto retirements = exchange_.retirements.take();
   ASSERT_EQ(retirements.size(), 1U);
   exchange_.retired.put(std::move(retirements.front()));
   publish(before, 1);
   publish(after, 2);
-  EXPECT_EQ(drain.work(monotonic_ns()), 3U);
+  EXPECT_EQ(drain.work(now_ns), 3U);
   EXPECT_EQ(segment_names(config_.directory)->size(), 2U);
 }
 

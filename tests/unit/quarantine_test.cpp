@@ -30,7 +30,7 @@ class Quarantine : public ::testing::Test {
   Quarantine() {
     spdlog::set_level(spdlog::level::off);
     config_.directory = directory_.path();
-    config_.lock_check_interval_ns = config_.scan_interval_ns = config_.flush_interval_ns = 0;
+    config_.round_interval_ns = config_.scan_interval_ns = config_.flush_interval_ns = 0;
     good_.emplace(options(1));
     bad_.emplace(options(2));
     drain_.emplace(config_, std::map<model::LaneName, StartPosition>{}, batches_, exchange_);
@@ -71,7 +71,8 @@ class Quarantine : public ::testing::Test {
       exchange_.retired.put(std::move(retirement));
   }
   std::optional<LaneView> view_of(std::int32_t profile_id) {
-    for (const LaneView& view : exchange_.views()) {
+    const auto views = exchange_.views();
+    for (const LaneView& view : *views) {
       if (view.profile_id == profile_id) return view;
     }
     return std::nullopt;
