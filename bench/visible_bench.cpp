@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <ranges>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -73,7 +74,10 @@ class RedisListener {
     thread_ = std::thread([this, &arrivals, own = std::move(*subscriber)]() mutable {
       while (!stops_ && own.is_open()) {
         const auto message = own.next(std::chrono::milliseconds(50));
-        if (message && *message) arrivals.note((*message)->payload, monotonic_ns());
+        if (!message || !*message) continue;
+        const std::int64_t now_ns = monotonic_ns();
+        for (const auto line : std::views::split((*message)->payload, '\n'))
+          arrivals.note(std::string(line.begin(), line.end()), now_ns);
       }
     });
   }

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <charconv>
+#include <ranges>
 #include <utility>
 
 #include "api/app.hpp"
@@ -176,8 +177,9 @@ void Feed::listen() {
     wait = std::chrono::milliseconds{0};  // take what is there already, then hand it on
     const auto profile_id = profile_of((*message)->channel);
     if (!profile_id) continue;
-    if (auto update = parse_update(*profile_id, std::move((*message)->payload))) {
-      updates.push_back(std::move(*update));
+    for (const auto line : std::views::split((*message)->payload, '\n')) {
+      if (auto update = parse_update(*profile_id, std::string(line.begin(), line.end())))
+        updates.push_back(std::move(*update));
     }
   }
   if (!updates.empty()) on_updates_(std::move(updates));

@@ -31,6 +31,8 @@ std::vector<std::string> redis_command(const std::string& directory) {
           "everysec",
           "--save",
           "",
+          "--auto-aof-rewrite-min-size",
+          "512mb",
           "--maxmemory",
           "1gb",
           "--maxmemory-policy",

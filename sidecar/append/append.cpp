@@ -144,9 +144,10 @@ Status Append::append_pending(std::int64_t now_ns) {
   std::vector<LanePosition> positions;
   for (const model::Block& block : pending_->blocks) positions.push_back({block.lane, block.to});
   acknowledged_.mark(positions);
-  const std::string entry =
+  std::string entry =
       pending_->blocks.empty() ? std::string() : model::encode_entry(pending_->blocks);
-  auto appended = writer_->append(entry, positions, live);
+  const std::size_t entry_bytes = entry.size();
+  auto appended = writer_->append(std::move(entry), positions, std::move(live));
   if (!appended) {
     live_->forget();
     return appended.error();
@@ -156,8 +157,8 @@ Status Append::append_pending(std::int64_t now_ns) {
     spdlog::warn("append: {} live writes failed: {}", appended->live_failures,
                  appended->live_failure);
   }
-  journal_bytes_ += entry.size();
-  if (!entry.empty()) ++counters_.entries;
+  journal_bytes_ += entry_bytes;
+  if (entry_bytes > 0) ++counters_.entries;
   acknowledged_.appended(positions);
   exchange_.acknowledged.put_all(positions);
   exchange_.acknowledged_for_rollup.put_all(std::move(positions));

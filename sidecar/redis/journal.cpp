@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <compare>
+#include <iterator>
 #include <limits>
 #include <random>
 
@@ -55,6 +56,8 @@ std::string_view name_of(LiveCommand::Kind kind) noexcept {
       return "latest";
     case LiveCommand::Kind::field:
       return "field";
+    case LiveCommand::Kind::list:
+      return "list";
   }
   return "plain";
 }
@@ -70,22 +73,27 @@ Error script_error(const std::string& what, const std::string& text) {
   return error;
 }
 
-void push_live(Command& command, std::span<const LiveCommand> commands,
-               std::span<const LiveMessage> messages) {
+void push_live(Command& command, std::span<LiveCommand> commands) {
   command.push_back(std::to_string(commands.size()));
-  for (const LiveCommand& one : commands) {
+  for (LiveCommand& one : commands) {
     DDT_CHECK(!one.arguments.empty() && one.arguments.size() <= kArgumentsMax);
+    const auto begin = std::make_move_iterator(one.arguments.begin());
+    const auto end = std::make_move_iterator(one.arguments.end());
     command.emplace_back(name_of(one.kind));
+    if (one.kind == LiveCommand::Kind::plain) {
+      command.push_back(std::to_string(one.arguments.size()));
+      command.insert(command.end(), begin, end);
+      continue;
+    }
     command.push_back(std::to_string(one.ttl_s));
-    command.push_back(std::to_string(one.event_time_ns));
-    command.push_back(std::to_string(one.arguments.size()));
-    command.insert(command.end(), one.arguments.begin(), one.arguments.end());
-  }
-  command.push_back(std::to_string(messages.size()));
-  for (const LiveMessage& message : messages) {
-    command.push_back(std::to_string(message.profile_id));
-    command.push_back(message.channel);
-    command.push_back(message.tail);
+    command.push_back(*begin);
+    if (one.kind == LiveCommand::Kind::list) {
+      command.push_back(std::to_string(one.kept_max));
+      command.push_back(std::to_string(one.arguments.size() - 1));
+    } else {
+      command.push_back(std::to_string(one.event_time_ns));
+    }
+    command.insert(command.end(), begin + 1, end);
   }
 }
 
@@ -111,7 +119,22 @@ Result<JournalWriter> JournalWriter::connect(const ConnectOptions& options,
       !reply) {
     return reply.error();
   }
+  if (Status status = writer.read_seqs(); !status) return status.error();
   return writer;
+}
+
+// Once the fence is ours nobody else changes them.
+Status JournalWriter::read_seqs() {
+  const Command command{"HGETALL", keys_.seq};
+  Result<std::vector<Reply>> replies = client_.run_all(std::span(&command, 1));
+  if (!replies) return replies.error();
+  const std::vector<Reply>& items = replies->front().items;  // none of a key of another type
+  for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
+    const auto profile_id = number_in<std::int32_t>(items[i].text);
+    const auto seq = number_in<std::uint64_t>(items[i + 1].text);
+    if (profile_id && seq) seqs_[*profile_id] = *seq;
+  }
+  return Done{};
 }
 
 Result<Positions> JournalWriter::acknowledged_positions() {
@@ -127,11 +150,10 @@ Result<Positions> JournalWriter::acknowledged_positions() {
   return positions;
 }
 
-Result<Appended> JournalWriter::append(std::string_view entry,
-                                       std::span<const LanePosition> positions,
-                                       const LivePart& live) {
+Result<Appended> JournalWriter::append(std::string entry, std::span<const LanePosition> positions,
+                                       LivePart live) {
   DDT_CHECK(entry.size() <= kEntryBytesMax);
-  std::span<const LiveCommand> commands(live.commands);
+  std::span<LiveCommand> commands(live.commands);
   std::span<const LiveMessage> messages(live.messages);
   Result<Appended> appended = Appended{};
   for (bool is_first = true; is_first || !commands.empty() || !messages.empty(); is_first = false) {
@@ -140,8 +162,9 @@ Result<Appended> JournalWriter::append(std::string_view entry,
         messages.first(std::min(messages.size(), kLivePerScriptMax - some_commands.size()));
     commands = commands.subspan(some_commands.size());
     messages = messages.subspan(some_messages.size());
-    Result<Appended> run = is_first ? run_append(entry, positions, some_commands, some_messages)
-                                    : run_append({}, {}, some_commands, some_messages);
+    Result<Appended> run =
+        is_first ? run_append(std::move(entry), positions, some_commands, some_messages)
+                 : run_append({}, {}, some_commands, some_messages);
     if (is_first) {
       if (!run) return run;
       appended = std::move(run);
@@ -158,19 +181,20 @@ Result<Appended> JournalWriter::append(std::string_view entry,
   return appended;
 }
 
-Result<Appended> JournalWriter::run_append(std::string_view entry,
+Result<Appended> JournalWriter::run_append(std::string entry,
                                            std::span<const LanePosition> positions,
-                                           std::span<const LiveCommand> commands,
+                                           std::span<LiveCommand> commands,
                                            std::span<const LiveMessage> messages) {
-  Command command{"4",       keys_.journal, keys_.positions,    keys_.fence,
-                  keys_.seq, token_,        std::string(entry), std::to_string(positions.size())};
-  command.reserve(command.size() + 2 * positions.size() + 7 * commands.size() +
-                  3 * messages.size() + 2);
+  Command command{"4",       keys_.journal, keys_.positions,  keys_.fence,
+                  keys_.seq, token_,        std::move(entry), std::to_string(positions.size())};
+  command.reserve(command.size() + 2 * positions.size() + 8 * commands.size() +
+                  4 * messages.size() + 4);
   for (const LanePosition& lane : positions) {
     command.push_back(lane_field(lane.lane));
     command.push_back(text_of(lane));
   }
-  push_live(command, commands, messages);
+  push_live(command, commands);
+  push_messages(command, messages);
   Result<Reply> reply = kAppendScript.run(client_, std::move(command));
   if (!reply) return reply.error();
   if (reply->is_error()) return script_error("append to " + keys_.journal, reply->text);
@@ -178,6 +202,32 @@ Result<Appended> JournalWriter::run_append(std::string_view entry,
   return Appended{.id = std::move(reply->items[0].text),
                   .live_failures = static_cast<std::uint64_t>(reply->items[1].integer),
                   .live_failure = std::move(reply->items[2].text)};
+}
+
+void JournalWriter::push_messages(Command& command, std::span<const LiveMessage> messages) {
+  struct Lines {
+    std::string_view channel;
+    std::string text;
+  };
+  std::map<std::int32_t, Lines> of_profile;
+  for (const LiveMessage& message : messages) {
+    Lines& lines = of_profile[message.profile_id];
+    lines.channel = message.channel;
+    if (!lines.text.empty()) lines.text += '\n';
+    lines.text.append("{\"type\":\"update\",\"seq\":")
+        .append(std::to_string(++seqs_[message.profile_id]))
+        .append(message.tail);
+  }
+  command.push_back(std::to_string(of_profile.size()));
+  for (const auto& [profile_id, lines] : of_profile) {
+    command.push_back(std::to_string(profile_id));
+    command.push_back(std::to_string(seqs_[profile_id]));
+  }
+  command.push_back(std::to_string(of_profile.size()));
+  for (auto& [profile_id, lines] : of_profile) {
+    command.emplace_back(lines.channel);
+    command.push_back(std::move(lines.text));
+  }
 }
 
 Status JournalWriter::confirm() {

@@ -39,20 +39,22 @@ inline constexpr std::size_t kLivePerScriptMax =
     10'000;  // commands and messages; more takes several runs
 
 // A write of live values, run inside the append script. kinds:
-//   plain    arguments = a whole command; an EXPIRE runs when a fiftieth of the TTL is over
+//   plain    arguments = a whole command
 //   latest   arguments = key, value: SET with TTL, unless the stored value is of a later event time
-//   field    arguments = key, field, value: HSET with TTL, unless the field's value is of a later one
+//   field    arguments = key, field, value: HSET, unless the field's value is of a later one
+//   list     arguments = key, value…: LPUSH; cut to kept_max once it is a tenth longer
 // For latest and field the value begins with {"event_time_ns":"<event_time_ns>" (live.cpp).
 struct LiveCommand {
-  enum class Kind : std::uint8_t { plain, latest, field };
+  enum class Kind : std::uint8_t { plain, latest, field, list };
   Kind kind = Kind::plain;
   Command arguments;
   std::int64_t event_time_ns = 0;
-  int ttl_s = kLiveTtlS;
+  int ttl_s = kLiveTtlS;  // 0: the key's TTL is left alone; not for latest
+  std::size_t kept_max = 0;
 };
 
-// Published as {"type":"update","seq":N<tail>: the script knows N. tail begins with a comma and
-// ends the object: ,"ts":"…","data":{…}}
+// Becomes {"type":"update","seq":N<tail>: the writer knows N. tail begins with a comma and
+// ends the object: ,"ts":"…","data":{…}}. Those of an append and a profile are published as one, a line each.
 struct LiveMessage {
   std::int32_t profile_id = 0;
   std::string channel, tail;
@@ -94,8 +96,8 @@ class JournalWriter {
 
   // entry may be empty: then only positions and live values are written, under the same fence.
   // An Error says nothing about whether the entry landed (the answer may be what was lost).
-  Result<Appended> append(std::string_view entry, std::span<const LanePosition> positions,
-                          const LivePart& live);
+  Result<Appended> append(std::string entry, std::span<const LanePosition> positions,
+                          LivePart live);
 
   // Whether Redis is still the one that took our fence: neither flushed nor come back old since, nor another's.
   Status confirm();
@@ -113,13 +115,17 @@ class JournalWriter {
   JournalWriter(Client client, SidecarKeys keys, std::string token)
       : client_(std::move(client)), keys_(std::move(keys)), token_(std::move(token)) {}
 
-  Result<Appended> run_append(std::string_view entry, std::span<const LanePosition> positions,
-                              std::span<const LiveCommand> commands,
+  Status read_seqs();
+  Result<Appended> run_append(std::string entry, std::span<const LanePosition> positions,
+                              std::span<LiveCommand> commands,
                               std::span<const LiveMessage> messages);
+  void push_messages(Command& command, std::span<const LiveMessage> messages);
 
   Client client_;
   SidecarKeys keys_;
   std::string token_;
+  std::map<std::int32_t, std::uint64_t>
+      seqs_;  // of each profile's last message: ours alone to count
 };
 
 struct RawEntry {

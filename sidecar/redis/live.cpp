@@ -203,15 +203,14 @@ class PartBuilder {
 
   void put_list(const List& list, std::vector<std::string> values) {
     const std::size_t begin = values.size() > list.kept_max ? values.size() - list.kept_max : 0;
-    Command push{"LPUSH", list.key};
+    LiveCommand push{
+        .kind = LiveCommand::Kind::list, .arguments = {list.key}, .kept_max = list.kept_max};
     for (std::size_t i = begin; i < values.size(); ++i) {
-      push.push_back(std::move(values[i]));
-      if (push.size() < kPushedTogetherMax && i + 1 < values.size()) continue;
-      part_.commands.push_back(plain(push));
-      push.resize(2);
+      push.arguments.push_back(std::move(values[i]));
+      if (push.arguments.size() < kPushedTogetherMax && i + 1 < values.size()) continue;
+      part_.commands.push_back(push);
+      push.arguments.resize(1);
     }
-    part_.commands.push_back(plain({"LTRIM", list.key, "0", std::to_string(list.kept_max - 1)}));
-    part_.commands.push_back(expire(list.key, kLiveTtlS));
   }
 
   void publish(const Event& event, std::string_view json) {
@@ -359,16 +358,39 @@ void SeenScripts::forget() {
   due_ns_ = scripts_.empty() ? kNothing : 0;
 }
 
+// ── TTLs ─────────────────────────────────────────────────────────────────────────────────────────
+
+void RenewedTtls::spare(std::vector<LiveCommand>& commands, std::int64_t now_ns) {
+  if (now_ns - begun_ns_ >= kForgottenEveryNs) {
+    renewed_ns_.clear();  // of whom nobody speaks any more, too
+    begun_ns_ = now_ns;
+  }
+  const auto is_due = [&](const std::string& key) {
+    const auto [found, is_new] = renewed_ns_.try_emplace(key, now_ns);
+    if (!is_new && now_ns - found->second < kRenewedEveryNs) return false;
+    found->second = now_ns;
+    return true;
+  };
+  std::erase_if(commands, [&](LiveCommand& command) {
+    const Command& arguments = command.arguments;
+    if (command.kind == LiveCommand::Kind::plain)
+      return arguments.front() == "EXPIRE" && !is_due(arguments[1]);
+    if (command.kind != LiveCommand::Kind::latest && !is_due(arguments.front())) command.ttl_s = 0;
+    return false;
+  });
+}
+
 // ── the whole ────────────────────────────────────────────────────────────────────────────────────
 
 LivePart live_part(std::span<const Block> blocks, std::int64_t now_ns, const LiveKeys& keys,
-                   LiveLatency& latency, SeenScripts& seen) {
+                   LiveLatency& latency, SeenScripts& seen, RenewedTtls& ttls) {
   PartBuilder builder(now_ns, keys, seen);
   for (const Block& block : blocks) builder.add(block);
   LivePart part = std::move(builder).take();
   for (LiveCommand& command : latency.fold(blocks, now_ns, keys)) {
     part.commands.push_back(std::move(command));
   }
+  ttls.spare(part.commands, now_ns);
   return part;
 }
 

@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "shm/base/result.hpp"
@@ -94,10 +95,27 @@ class SeenScripts {
   std::int64_t due_ns_ = kNothing;  // the earliest of them
 };
 
-// All writes and messages for these Blocks, and what of the registry is due. Pure but for the latencies it folds
-// and the scripts it sees.
+// Which keys' TTLs are almost whole: renewing one is a write, and goes into the append-only file.
+class RenewedTtls {
+ public:
+  static constexpr std::int64_t kRenewedEveryNs = 60'000'000'000;  // far below any TTL here
+
+  // Takes the renewals that are not due yet out of the commands.
+  void spare(std::vector<LiveCommand>& commands, std::int64_t now_ns);
+  // Redis may not have what was given: all of it again.
+  void forget() { renewed_ns_.clear(); }
+
+ private:
+  static constexpr std::int64_t kForgottenEveryNs = 3'600'000'000'000;
+
+  std::unordered_map<std::string, std::int64_t> renewed_ns_;  // by key
+  std::int64_t begun_ns_ = 0;
+};
+
+// All writes and messages for these Blocks, and what of the registry is due. Pure but for the latencies it folds,
+// the scripts it sees and the TTLs it renews.
 LivePart live_part(std::span<const model::Block> blocks, std::int64_t now_ns, const LiveKeys& keys,
-                   LiveLatency& latency, SeenScripts& seen);
+                   LiveLatency& latency, SeenScripts& seen, RenewedTtls& ttls);
 
 // JSON of one Event as its live key holds it: {"event_time_ns":"…","timestamp":"…",…}
 std::string live_json(const model::Event& event);
@@ -122,7 +140,7 @@ class LiveValues {
     return latency_.load(client, keys_, blocks, now_ns);
   }
   LivePart part(std::span<const model::Block> blocks, std::int64_t now_ns) {
-    return live_part(blocks, now_ns, keys_, latency_, seen_);
+    return live_part(blocks, now_ns, keys_, latency_, seen_, ttls_);
   }
   // Something is to be written even if no Block comes.
   bool is_due(std::int64_t now_ns) const noexcept { return seen_.is_due(now_ns); }
@@ -134,6 +152,7 @@ class LiveValues {
   void forget() {
     latency_.forget();
     seen_.forget();
+    ttls_.forget();
   }
   const LiveKeys& keys() const noexcept { return keys_; }
 
@@ -141,6 +160,7 @@ class LiveValues {
   LiveKeys keys_;
   LiveLatency latency_;
   SeenScripts seen_;
+  RenewedTtls ttls_;
 };
 
 }  // namespace ddt::redis

@@ -21,10 +21,15 @@ struct Script {
 // KEYS  journal, positions, fence, seq
 // ARGV  token, entry,
 //       n, n × (lane field, position),
-//       n, n × (kind "plain"|"latest"|"field", ttl_s, event_time_ns, argc, argc arguments),
-//       n, n × (profile, channel, tail)
+//       n, n × (kind "latest", ttl_s, key, event_time_ns, value)
+//          or  (kind "field", ttl_s, key, event_time_ns, field, value)
+//          or  (kind "list", ttl_s, key, values kept at most, m, m values)
+//          or  (kind "plain", argc, argc arguments),
+//       n, n × (profile, its last seq),
+//       n, n × (channel, payload)
 // Gives {entry id, live failures, text of the first}, or the error FENCED taken | gone.
 // HLEN comes first: a positions key of another type must be found before the entry is in.
+// Every call out of Lua costs about what five of Redis's own commands do: there are as few as can be.
 inline constexpr Script kAppendScript{R"lua(
 local fence = redis.call('GET', KEYS[3])
 if not fence then return redis.error_reply('FENCED gone') end
@@ -34,35 +39,29 @@ redis.call('HLEN', KEYS[2])
 local id = ''
 if #ARGV[2] > 0 then id = redis.call('XADD', KEYS[1], '*', 'b', ARGV[2]) end
 
-local at = 2
-local function take() at = at + 1 return ARGV[at] end
-
-local lanes = tonumber(take())
-while lanes > 0 do
-  local chunk = {}
-  for _ = 1, math.min(lanes, 1000) do
-    chunk[#chunk + 1] = take()
-    chunk[#chunk + 1] = take()
-  end
-  redis.call('HSET', KEYS[2], unpack(chunk))
-  lanes = lanes - #chunk / 2
+local argv, at, run, match = ARGV, 2, redis.pcall, string.match
+local function take() at = at + 1 return argv[at] end
+local function take_all(n)
+  at = at + n
+  return unpack(argv, at - n + 1, at)
 end
-
-local failures, first_failure = 0, ''
-local function try(...)
-  local reply = redis.pcall(...)
-  if type(reply) == 'table' and reply.err then
-    failures = failures + 1
-    if failures == 1 then first_failure = reply.err end
-    return nil
+-- HSET of n pairs, in portions that Lua's stack has room for.
+local function set_pairs(call, key, n)
+  local reply
+  while n > 0 do
+    local some = math.min(n, 1000)
+    reply = call('HSET', key, take_all(2 * some))
+    n = n - some
   end
   return reply
 end
+set_pairs(redis.call, KEYS[2], tonumber(take()))
 
--- A TTL that is almost whole is left alone: renewing it is a write, and goes into the append-only file.
-local function keep(key, ttl)
-  local left = try('TTL', key)
-  if left and left < ttl * 0.98 then try('EXPIRE', key, ttl) end
+local failures, first_failure = 0, ''
+local function done(reply)
+  if type(reply) ~= 'table' or not reply.err then return reply end
+  failures = failures + 1
+  if failures == 1 then first_failure = reply.err end
 end
 
 -- Nanoseconds do not fit a Lua number: decimal texts are compared.
@@ -73,50 +72,44 @@ local function is_later(a, b)
   if #a ~= #b then return #a > #b end
   return a > b
 end
+-- nil: what is stored could not be read.
 local function may_replace(stored, time)
-  local stored_time = stored and stored:match('^{"event_time_ns":"(%-?%d+)"')
+  if stored == nil then return false end
+  local stored_time = stored and match(stored, '^{"event_time_ns":"(%-?%d+)"')
   return not (stored_time and is_later(stored_time, time))
 end
 
 for _ = 1, tonumber(take()) do
-  local kind, ttl, time = take(), take(), take()
-  local arguments = {}
-  for i = 1, tonumber(take()) do arguments[i] = take() end
-  if kind == 'plain' and arguments[1] == 'EXPIRE' then
-    keep(arguments[2], arguments[3])
+  local kind = take()
+  if kind == 'latest' then
+    local ttl, key, time, value = take_all(4)
+    if may_replace(done(run('GETRANGE', key, 0, 63)), time) then
+      done(run('SET', key, value, 'EX', ttl))
+    end
   elseif kind == 'plain' then
-    try(unpack(arguments))
-  elseif kind == 'latest' then
-    local stored = try('GET', arguments[1])
-    if stored ~= nil and may_replace(stored, time) then
-      try('SET', arguments[1], arguments[2], 'EX', ttl)
-    end
+    done(run(take_all(tonumber(take()))))
   else
-    local stored = try('HGET', arguments[1], arguments[2])
-    if stored ~= nil and may_replace(stored, time) then
-      try('HSET', arguments[1], arguments[2], arguments[3])
-      keep(arguments[1], ttl)
+    local ttl, key, was_written = take_all(2)
+    if kind == 'field' then
+      local time, field, value = take_all(3)
+      was_written = may_replace(done(run('HGET', key, field)), time)
+        and done(run('HSET', key, field, value))
+    else
+      local kept_max = tonumber(take())
+      local length = done(run('LPUSH', key, take_all(tonumber(take()))))
+      -- A tenth too long is left alone: each cut is a write of its own.
+      if length and length > kept_max * 1.1 then done(run('LTRIM', key, 0, kept_max - 1)) end
+      was_written = length
     end
+    if was_written and ttl ~= '0' then done(run('EXPIRE', key, ttl)) end
   end
 end
 
--- The seqs of all messages of a profile are taken at once.
-local messages = tonumber(take())
-local count, seq = {}, {}
-for i = 0, messages - 1 do
-  local profile = ARGV[at + 1 + 3 * i]
-  count[profile] = (count[profile] or 0) + 1
-end
-for profile, n in pairs(count) do
-  local last = try('HINCRBY', KEYS[4], profile, n)
-  if last then seq[profile] = last - n end
-end
-for _ = 1, messages do
-  local profile, channel, tail = take(), take(), take()
-  if seq[profile] then
-    seq[profile] = seq[profile] + 1
-    try('PUBLISH', channel, string.format('{"type":"update","seq":%.0f', seq[profile]) .. tail)
-  end
+local profiles = tonumber(take())
+local seqs_are_kept = profiles == 0 or done(set_pairs(run, KEYS[4], profiles))
+for _ = 1, tonumber(take()) do
+  local channel, payload = take_all(2)
+  if seqs_are_kept then done(run('PUBLISH', channel, payload)) end
 end
 return {id, failures, first_failure}
 )lua"};

@@ -347,6 +347,38 @@ TEST_F(RedisJournal, NumbersUpdatesPerProfileWithoutRepeats) {
   EXPECT_NE(heard().find("\"seq\":2,"), std::string::npos);
 }
 
+TEST_F(RedisJournal, PublishesTheUpdatesOfAnAppendAsLinesOfOneMessage) {
+  Result<Subscriber> subscriber = Subscriber::connect(server_.options());
+  ASSERT_TRUE(subscriber && subscriber->subscribe_pattern("telemetry:live:*"));
+  JournalWriter to = writer();
+  LivePart live;
+  for (const std::int32_t profile_id : {7, 8, 7})
+    live.messages.push_back({profile_id, "telemetry:live:" + std::to_string(profile_id), ",}"});
+  ASSERT_TRUE(append(to, "e", 1, live));
+  EXPECT_EQ((*subscriber->next(2s))->payload,
+            "{\"type\":\"update\",\"seq\":1,}\n{\"type\":\"update\",\"seq\":2,}");
+  EXPECT_EQ((*subscriber->next(2s))->payload, "{\"type\":\"update\",\"seq\":1,}");
+  EXPECT_EQ(text({"HGET", keys_.seq, "7"}), "2");
+}
+
+TEST_F(RedisJournal, CutsAListOnceItIsATenthTooLong) {
+  JournalWriter to = writer();
+  const auto push = [&](const std::string& value) {
+    LivePart live;
+    live.commands.push_back(
+        {.kind = LiveCommand::Kind::list, .arguments = {"list", value}, .kept_max = 20});
+    ASSERT_TRUE(to.append("", {}, live));
+  };
+  const auto values = [&] { return server_.client().run({"LLEN", "list"})->integer; };
+  for (int i = 1; i <= 22; ++i) push(std::to_string(i));
+  EXPECT_EQ(values(), 22);
+  push("23");
+  EXPECT_EQ(values(), 20);
+  EXPECT_EQ(text({"LINDEX", "list", "0"}), "23");
+  EXPECT_EQ(text({"LINDEX", "list", "19"}), "4");
+  EXPECT_GT(server_.client().run({"TTL", "list"})->integer, 3'500);
+}
+
 TEST_F(RedisJournal, ReadsInPagesBoundedByCountAndBytes) {
   JournalWriter to = writer();
   for (std::uint64_t i = 0; i < 10; ++i) {

@@ -47,7 +47,8 @@ model::EquityEvent equity(std::int64_t time_ns, std::int64_t account_equity_e8) 
 LivePart part_of(const std::vector<model::Block>& blocks) {
   LiveLatency latency("test");
   SeenScripts seen;
-  return live_part(blocks, kNow, LiveKeys(), latency, seen);
+  RenewedTtls ttls;
+  return live_part(blocks, kNow, LiveKeys(), latency, seen, ttls);
 }
 
 std::vector<LiveCommand> on_key(const LivePart& part, const std::string& key) {
@@ -179,12 +180,35 @@ TEST(LivePart, PushesNoMoreThanAListKeeps) {
     block.fact_events.emplace_back(error);
   }
   const auto found = on_key(part_of({block}), "telemetry:errors:7:order_monitor");
-  ASSERT_EQ(found.size(), 3U);
-  EXPECT_EQ(found[0].arguments.size(), 102U);
-  EXPECT_THAT(found[0].arguments[2], HasSubstr("\"code\":\"150\""));
-  EXPECT_THAT(found[0].arguments[101], HasSubstr("\"code\":\"249\""));
-  EXPECT_EQ(found[1].arguments, (Command{"LTRIM", "telemetry:errors:7:order_monitor", "0", "99"}));
-  EXPECT_EQ(found[2].arguments, (Command{"EXPIRE", "telemetry:errors:7:order_monitor", "3600"}));
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].kind, LiveCommand::Kind::list);
+  EXPECT_EQ(found[0].kept_max, 100U);
+  EXPECT_EQ(found[0].ttl_s, 3'600);
+  EXPECT_EQ(found[0].arguments.size(), 101U);
+  EXPECT_THAT(found[0].arguments[1], HasSubstr("\"code\":\"150\""));
+  EXPECT_THAT(found[0].arguments[100], HasSubstr("\"code\":\"249\""));
+}
+
+TEST(RenewedTtls, AreGivenAtOnceThenOnceAMinute) {
+  RenewedTtls ttls;
+  const auto given = [&](std::int64_t now_ns) {
+    std::vector<LiveCommand> commands{
+        {.kind = LiveCommand::Kind::field, .arguments = {"positions", "SPY", "{}"}},
+        {.kind = LiveCommand::Kind::field, .arguments = {"positions", "QQQ", "{}"}},
+        {.kind = LiveCommand::Kind::plain, .arguments = {"HSET", "latencies", "a", "b"}},
+        {.kind = LiveCommand::Kind::plain, .arguments = {"EXPIRE", "latencies", "3600"}},
+        {.kind = LiveCommand::Kind::latest, .arguments = {"equity", "{}"}}};
+    ttls.spare(commands, now_ns);
+    std::vector<int> seconds;
+    for (const LiveCommand& command : commands) seconds.push_back(command.ttl_s);
+    return seconds;
+  };
+  using ::testing::ElementsAre;
+  EXPECT_THAT(given(kNow), ElementsAre(3'600, 0, 3'600, 3'600, 3'600));
+  EXPECT_THAT(given(kNow + 59 * kSecond), ElementsAre(0, 0, 3'600, 3'600)) << "the EXPIRE is gone";
+  EXPECT_THAT(given(kNow + 60 * kSecond), ElementsAre(3'600, 0, 3'600, 3'600, 3'600));
+  ttls.forget();
+  EXPECT_THAT(given(kNow + 61 * kSecond), ElementsAre(3'600, 0, 3'600, 3'600, 3'600));
 }
 
 TEST(LivePart, LeavesOldFactsAloneButKeepsStatesAndScripts) {
