@@ -23,7 +23,9 @@ std::int64_t system_now_ns() {
 App::App(ApiOptions options, std::function<std::int64_t()> now_ns)
     : options_(std::move(options)),
       stores_(options_.stores),
-      context_{options_, stores_, std::move(now_ns)} {
+      drawdowns_(options_.share_live.count() > 0 ? kDrawdownKept : std::chrono::milliseconds(0)),
+      context_{options_, stores_, drawdowns_, std::move(now_ns)},
+      shared_(options_.share_live) {
   add_service_routes(router_, context_);
   add_trade_routes(router_, context_);
   add_equity_routes(router_, context_);
@@ -34,7 +36,7 @@ App::App(ApiOptions options, std::function<std::int64_t()> now_ns)
 }
 
 Response App::handle(const Request& request) const {
-  Response response = router_.handle(request);
+  Response response = shared_.of(request, [&] { return router_.handle(request); });
   response.set("X-Content-Type-Options", "nosniff");
   apply_cors(options_.cors_origins, request, response);
   return response;

@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "api/middleware/shared_replies.hpp"
 #include "api/router.hpp"
 #include "api/routes/context.hpp"
 
@@ -23,8 +24,10 @@ class App {
  private:
   const ApiOptions options_;
   StoresOfThreads stores_;
+  RecentDrawdowns drawdowns_;
   const Context context_;
   Router router_;
+  mutable SharedReplies shared_;  // locks itself
 };
 
 }  // namespace ddt::api

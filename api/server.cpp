@@ -33,6 +33,18 @@ struct Shared {
   Connections connections;
 };
 
+// Printed once a second on each thread.
+const std::string& date_of_now() {
+  thread_local std::time_t second = -1;
+  thread_local std::string text;
+  const std::time_t now = std::time(nullptr);
+  if (now != second) {
+    second = now;
+    text = imf_fixdate(now);
+  }
+  return text;
+}
+
 Response answer(const Shared& shared, const Request& request) noexcept {
   try {
     Response response = shared.handle(request);
@@ -116,9 +128,9 @@ class Reactor : public Pistache::Http::Handler {
 
   void reply(const std::shared_ptr<Connection>& connection, const Response& response,
              bool head_only, AfterReply after) {
-    const std::string date = imf_fixdate(std::time(nullptr));
     shared_->connections.send(
-        connection, serialize(response, head_only, after == AfterReply::keep, date), after);
+        connection, serialize(response, head_only, after == AfterReply::keep, date_of_now()),
+        after);
   }
 
   void swallow(Connection& connection, std::size_t length) {

@@ -40,6 +40,12 @@ constexpr std::array kKeys{
                .help = "clients at a time",
                .min = 1,
                .max = 100'000},
+    SettingKey{.name = "api.share_live_ms",
+               .type = SettingType::integer,
+               .default_text = "20",
+               .help = "a live reply is shared so long by all who ask the same; 0: never",
+               .min = 0,
+               .max = 1'000},
     SettingKey{.name = "api.ws_clients_max",
                .type = SettingType::integer,
                .default_text = "1000",
@@ -84,6 +90,7 @@ ProcessOptions options_from(const model::Settings& settings) {
   options.api.bind = options.server.bind;
   options.api.ws_port = static_cast<std::uint16_t>(settings.integer("api.ws_port"));
   options.api.cors_origins = settings.list("api.cors_origins");
+  options.api.share_live = std::chrono::milliseconds(settings.integer("api.share_live_ms"));
   options.api.sidecar_id = settings.text("sidecar.id");
   StoreOptions& stores = options.api.stores;
   stores.redis = redis::connect_options(settings);

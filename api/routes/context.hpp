@@ -1,6 +1,7 @@
 // api/routes/context.hpp — what every route is given, and how every answer is put together.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -12,8 +13,10 @@
 #include "api/http/json.hpp"
 #include "api/http/message.hpp"
 #include "api/parameters.hpp"
+#include "api/recent.hpp"
 #include "api/router.hpp"
 #include "api/stores.hpp"
+#include "sidecar/model/equity.hpp"
 #include "sidecar/model/trades.hpp"
 
 namespace ddt::api {
@@ -24,12 +27,19 @@ struct ApiOptions {
   std::vector<std::string> cors_origins = {};
   std::string bind = "127.0.0.1";
   std::uint16_t ws_port = 8001;
+  // How long a live reply is shared by all who ask the same; 0: every one is read anew.
+  std::chrono::milliseconds share_live{0};
   std::string version = "0.1.0";
 };
+
+// Of the range that ends now, by profile: history is committed once a second, so it needs no more.
+using RecentDrawdowns = Recent<std::int32_t, std::optional<model::Drawdown>>;
+inline constexpr std::chrono::milliseconds kDrawdownKept{1'000};
 
 struct Context {
   const ApiOptions& options;
   StoresOfThreads& stores;
+  RecentDrawdowns& drawdowns;  // locks itself
   std::function<std::int64_t()> now_ns;
 };
 
