@@ -2,7 +2,10 @@
 //
 // A live value is some milliseconds old when it can be read at all (the sidecar flushes every 10 ms), so many
 // dashboards polling one profile need not each cost a round trip to Redis. Only successful GETs whose answer holds
-// live values are shared: what comes from history alone is always read.
+// live values are shared: what comes from history alone is always read. Who asks otherwise (another target, another Accept)
+// asks something else; what depends on who asks (CORS) is put on afterwards, on each one's copy.
+//
+// Limits    At most Replies::kValuesMax replies, each with its question of at most kSharedBytesMax.
 //
 // Threads   Any.
 #pragma once
@@ -18,6 +21,9 @@ namespace ddt::api {
 
 class SharedReplies {
  public:
+  static constexpr std::size_t kSharedBytesMax =
+      16 * 1024;  // 64 MiB in all; a larger one is always made
+
   // shared: a reader copies its reply without holding the lock.
   using Replies = Recent<std::string, std::shared_ptr<const Response>>;
 
@@ -33,7 +39,8 @@ class SharedReplies {
     const std::string question = question_of(request);
     if (const auto shared = replies_.find(question)) return **shared;
     Response response = make();
-    if (is_shareable(response)) replies_.put(question, std::make_shared<const Response>(response));
+    if (is_shareable(response) && question.size() + response.body.size() <= kSharedBytesMax)
+      replies_.put(question, std::make_shared<const Response>(response));
     return response;
   }
 
