@@ -45,7 +45,4 @@ class Client {
   int fd_ = -1;
 };
 
-// A port that was free a moment ago.
-std::uint16_t free_port();
-
 }  // namespace ddt::bench
