@@ -25,6 +25,8 @@ constexpr std::int64_t kIdleAfterNs = 100'000'000;
 constexpr milliseconds kAppendNap{50};  // at most; the drain rings
 constexpr milliseconds kFiguresNap{50};
 constexpr milliseconds kFiguresBehindNap{500};  // both write to one MySQL: the facts go first
+constexpr std::int64_t kFiguresRest = 2;        // times as long as they worked
+constexpr milliseconds kFiguresRestMax{500};
 constexpr double kBehindS = 1;
 constexpr std::int64_t kStatusIntervalNs = 1'000'000'000;
 constexpr std::int64_t kStoreRetryMs = 500;
@@ -250,7 +252,11 @@ void Sidecar::figures_loop() {
     const std::size_t windows = figures_.work(now, wall_ns());
     if (figures_stops_ && (figures_.is_settled() || now >= deadline)) break;
     if (windows == 0) std::this_thread::sleep_for(kFiguresNap);
-    if (rollup_is_behind_ && !figures_stops_) std::this_thread::sleep_for(kFiguresBehindNap);
+    if (figures_stops_) continue;
+    const std::chrono::nanoseconds rest((monotonic_ns() - now) * kFiguresRest);
+    if (rollup_is_behind_) std::this_thread::sleep_for(kFiguresBehindNap);
+    if (windows > 0)
+      std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(rest, kFiguresRestMax));
   }
   // What is stale stays so in MySQL: the next start computes it.
   if (!figures_.is_settled()) spdlog::warn("stopped before all figures were computed");

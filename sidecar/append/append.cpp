@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "shm/base/clock.hpp"
 #include "sidecar/model/codec.hpp"
@@ -15,6 +16,7 @@ constexpr double kMemoryShareMax =
 constexpr std::int64_t kMemoryCheckIntervalNs = 1'000'000'000;
 constexpr std::int64_t kSizeCheckIntervalNs = 200'000'000;
 constexpr std::int64_t kConfirmIntervalNs = kRedisWordMaxNs / 5;
+constexpr std::size_t kAppendedTogetherBytes = 2U << 20;  // no further batch is added beyond
 
 }  // namespace
 
@@ -49,9 +51,21 @@ Result<redis::Positions> Append::connect() {
   return positions;
 }
 
+// All that waits: whoever is behind has fewer entries to append, and of many states one to write.
+std::optional<Batch> Append::next_batch() {
+  std::optional<Batch> batch = batches_.pop();
+  while (batch && batch->bytes < kAppendedTogetherBytes) {
+    std::optional<Batch> next = batches_.pop();
+    if (!next) break;
+    batch->bytes += next->bytes;
+    std::ranges::move(next->blocks, std::back_inserter(batch->blocks));
+  }
+  return batch;
+}
+
 std::size_t Append::work(std::int64_t now_ns) {
   for (Ended& ended : exchange_.ended.take()) ended_.push_back(std::move(ended));
-  if (!pending_) pending_ = batches_.pop();
+  if (!pending_) pending_ = next_batch();
   const bool has_live_alone = !ended_.empty() || (!memory_is_short_ && live_->is_due(wall_ns()));
   if (!pending_ && has_live_alone) pending_.emplace();
   if (!backoff_.may_try(now_ns)) return 0;

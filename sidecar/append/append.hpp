@@ -69,6 +69,7 @@ class Append {
   void confirm(std::int64_t now_ns);
   void redis_is_confirmed(std::int64_t now_ns);
   bool may_write_live(std::int64_t now_ns);
+  std::optional<Batch> next_batch();
   bool journal_has_room(std::int64_t now_ns);
   Status append_pending(std::int64_t now_ns);
 

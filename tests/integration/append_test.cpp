@@ -74,6 +74,15 @@ TEST_F(AppendTest, ConfessesWhatRedisForgotThoughNothingIsToBeSent) {
   EXPECT_EQ(read->at(kLane).forgotten_to, 100U);
 }
 
+TEST_F(AppendTest, AppendsTogetherWhatWaits) {
+  for (std::uint64_t i = 0; i < 10; ++i) push(i, i + 1);
+  Append append(config(), batches_, exchange_);
+  ASSERT_TRUE(append_all(append));
+  EXPECT_EQ(append.counters().entries, 1U);
+  EXPECT_EQ(exchange_.acknowledged.take().back().position, 10U);
+  EXPECT_EQ(batches_.bytes(), 0U);
+}
+
 TEST_F(AppendTest, ConfirmsRedisWhileItAnswers) {
   Append append(config(), batches_, exchange_);
   push(0, 1);
