@@ -112,8 +112,8 @@ class Drain {
   BatchQueue& batches_;
   Exchange& exchange_;
   boost::container::flat_map<std::string, std::unique_ptr<Segment>> segments_;  // by file name
-  std::map<std::string, std::string> refused_;                // file name → why it is not read
-  std::set<std::string> hopeless_;  // of them: nobody will ever read these
+  std::map<std::string, std::string> refused_;  // file name → why it is not read
+  std::set<std::string> hopeless_;              // of them: nobody will ever read these
   std::map<model::LaneName, Lane*> lanes_;
   std::vector<Watch> watches_;     // every Lane; its `watch` is the index
   std::vector<Segment*> orphans_;  // their owners are gone
