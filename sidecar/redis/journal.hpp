@@ -5,9 +5,9 @@
 //   ddt:{id}:fence     string   token of the only connection that may append
 //   ddt:{id}:seq       hash     profile → seq of its last update message
 //
-// Append    One Lua script: fence held? → XADD → HSET positions → live commands → PUBLISH. What
-//           would make XADD or HSET fail is found before the first write, so an entry and its
-//           positions land together or not at all. A live command that fails stops nothing.
+// Append    One transaction: entry and positions (one script: both or neither), live values, seqs, PUBLISH. It
+//           runs only if nobody has touched the fence since we saw our token there: WATCH (docs/adr/0011). A live
+//           write that fails stops nothing.
 // Fence     connect() puts a random token into the fence, then the positions are read: a command
 //           of a predecessor that is still under way lands before (and is read) or is refused.
 // Threads   A writer, a reader and their connections belong to one thread each.
@@ -31,39 +31,13 @@
 #include "sidecar/model/block.hpp"
 #include "sidecar/redis/client.hpp"
 #include "sidecar/redis/keys.hpp"
+#include "sidecar/redis/live_writes.hpp"
 
 namespace ddt::redis {
 
 inline constexpr std::size_t kEntryBytesMax = 64U << 20;  // an eighth of Redis's own limit
-inline constexpr std::size_t kLivePerScriptMax =
-    10'000;  // commands and messages; more takes several runs
-
-// A write of live values, run inside the append script. kinds:
-//   plain    arguments = a whole command
-//   latest   arguments = key, value: SET with TTL, unless the stored value is of a later event time
-//   field    arguments = key, field, value: HSET, unless the field's value is of a later one
-//   list     arguments = key, value…: LPUSH; cut to kept_max once it is a tenth longer
-// For latest and field the value begins with {"event_time_ns":"<event_time_ns>" (live.cpp).
-struct LiveCommand {
-  enum class Kind : std::uint8_t { plain, latest, field, list };
-  Kind kind = Kind::plain;
-  Command arguments;
-  std::int64_t event_time_ns = 0;
-  int ttl_s = kLiveTtlS;  // 0: the key's TTL is left alone; not for latest
-  std::size_t kept_max = 0;
-};
-
-// Becomes {"type":"update","seq":N<tail>: the writer knows N. tail begins with a comma and
-// ends the object: ,"ts":"…","data":{…}}. Those of an append and a profile are published as one, a line each.
-struct LiveMessage {
-  std::int32_t profile_id = 0;
-  std::string channel, tail;
-};
-
-struct LivePart {
-  std::vector<LiveCommand> commands;
-  std::vector<LiveMessage> messages;
-};
+inline constexpr std::size_t kLiveTogetherMax =
+    10'000;  // writes and messages; more takes several transactions
 
 // The journal holds everything of the Lane before `position`, unless Redis has forgotten something: then it
 // once held everything before `forgotten_to`, and below that it is no witness.
@@ -84,6 +58,7 @@ struct Appended {
 inline constexpr int kFenceTaken = 1;  // Error::code: another connection holds the fence
 inline constexpr int kFenceGone =
     2;  // Error::code: Redis lost the fence (flushed, or came back old)
+inline constexpr int kTransactionRefused = 3;  // Error::code: nothing of it has run
 bool is_fenced(const Error& error) noexcept;
 
 class JournalWriter {
@@ -115,17 +90,30 @@ class JournalWriter {
   JournalWriter(Client client, SidecarKeys keys, std::string token)
       : client_(std::move(client)), keys_(std::move(keys)), token_(std::move(token)) {}
 
+  static constexpr std::size_t kWatchCommands = 3;
+
   Status read_seqs();
-  Result<Appended> run_append(std::string entry, std::span<const LanePosition> positions,
-                              std::span<LiveCommand> commands,
-                              std::span<const LiveMessage> messages);
-  void push_messages(Command& command, std::span<const LiveMessage> messages);
+  std::vector<Command> watch_commands() const;
+  void see_watch(std::span<const Reply> replies);
+  Status watch();
+  // MULTI and what is to run inside → its replies. Only while the fence is ours.
+  Result<std::vector<Reply>> transact(std::vector<Command> commands);
+  Result<Appended> append_some(const std::string& entry, std::span<const LanePosition> positions,
+                               std::span<LiveCommand> commands,
+                               std::span<const LiveMessage> messages);
+  Command entry_command(const std::string& entry, std::span<const LanePosition> positions) const;
+  void push_messages(std::span<const LiveMessage> messages, std::vector<Command>& transaction,
+                     LiveFailures& failures);
 
   Client client_;
   SidecarKeys keys_;
   std::string token_;
+  std::optional<Error> watch_error_;  // no transaction can be
+  bool is_only_sidecar_ = false;
+  LiveWrites live_;
   std::map<std::int32_t, std::uint64_t>
-      seqs_;  // of each profile's last message: ours alone to count
+      seqs_;                   // of each profile's last message: ours alone to count
+  bool seqs_are_kept_ = true;  // the key is of our type
 };
 
 struct RawEntry {

@@ -1,26 +1,20 @@
 #include "sidecar/redis/live_reader.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "sidecar/model/time.hpp"
+#include "sidecar/redis/number.hpp"
 
 namespace ddt::redis {
 namespace {
-
-std::optional<std::int64_t> integer_in(std::string_view text) noexcept {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 std::optional<LiveValue> value_in(const Reply& reply) {
   if (reply.kind != Reply::Kind::string) return std::nullopt;
   std::optional<model::JsonValue> object = model::JsonValue::parse(reply.text);
   if (!object || !object->is_object()) return std::nullopt;
   LiveValue value{.text = reply.text, .object = std::move(*object), .event_time_ns = 0};
-  value.event_time_ns = integer_in(value.object.string_or("event_time_ns")).value_or(0);
+  value.event_time_ns =
+      number_in<std::int64_t>(value.object.string_or("event_time_ns")).value_or(0);
   return value;
 }
 
@@ -135,7 +129,7 @@ Result<std::vector<std::int32_t>> LiveReader::profiles() {
   if (!reply) return reply.error();
   std::vector<std::int32_t> profiles;
   for (const Reply& item : reply->items) {
-    const std::optional<std::int64_t> id = integer_in(item.text);
+    const std::optional<std::int64_t> id = number_in<std::int64_t>(item.text);
     if (id && *id > 0 && *id <= std::numeric_limits<std::int32_t>::max()) {
       profiles.push_back(static_cast<std::int32_t>(*id));
     }
@@ -152,7 +146,8 @@ Result<std::optional<model::LatencySummary>> LiveReader::latency_last_hour(
   model::LatencySummary merged;
   for (std::size_t i = 0; i + 1 < reply->items.size(); i += 2) {
     const std::string_view field(reply->items[i].text);
-    const std::optional<std::int64_t> minute = integer_in(field.substr(0, field.find(':')));
+    const std::optional<std::int64_t> minute =
+        number_in<std::int64_t>(field.substr(0, field.find(':')));
     if (!minute || *minute <= oldest) continue;
     model::ByteReader reader(reply->items[i + 1].text);
     const std::optional<model::LatencySummary> summary = model::LatencySummary::decode(reader);
@@ -183,7 +178,8 @@ Result<std::int64_t> LiveReader::last_seq(std::int32_t profile_id) {
   Result<std::vector<Reply>> replies = ask(commands);
   if (!replies) return replies.error();
   std::int64_t last = 0;
-  for (const Reply& reply : *replies) last = std::max(last, integer_in(reply.text).value_or(0));
+  for (const Reply& reply : *replies)
+    last = std::max(last, number_in<std::int64_t>(reply.text).value_or(0));
   return last;
 }
 

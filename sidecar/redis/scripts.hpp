@@ -8,62 +8,37 @@
 
 namespace ddt::redis {
 
-// Sent as text every time: 3 KB beside an entry, the server keeps it compiled by its digest, and
+// Sent as text every time: 1 KB beside an entry, the server keeps it compiled by its digest, and
 // there is no state to lose when Redis is flushed or restarted (EVALSHA would need a second way for
 // NOSCRIPT).
 struct Script {
   std::string_view text;
 
-  // keys_and_arguments: number of keys, keys, arguments. An error reply stays a Reply.
+  // keys_and_arguments: number of keys, keys, arguments.
+  Command command(Command keys_and_arguments) const;
+  // An error reply stays a Reply.
   Result<Reply> run(Client& client, Command keys_and_arguments) const;
 };
 
-// KEYS  journal, positions, fence, seq
-// ARGV  token, entry,
-//       n, n × (lane field, position),
-//       n, n × (kind "latest", ttl_s, key, event_time_ns, value)
-//          or  (kind "field", ttl_s, key, event_time_ns, field, value)
-//          or  (kind "list", ttl_s, key, values kept at most, m, m values)
-//          or  (kind "plain", argc, argc arguments),
-//       n, n × (profile, its last seq),
-//       n, n × (channel, payload)
-// Gives {entry id, live failures, text of the first}, or the error FENCED taken | gone.
-// HLEN comes first: a positions key of another type must be found before the entry is in.
-// Every call out of Lua costs about what five of Redis's own commands do: there are as few as can be.
-inline constexpr Script kAppendScript{R"lua(
-local fence = redis.call('GET', KEYS[3])
-if not fence then return redis.error_reply('FENCED gone') end
-if fence ~= ARGV[1] then return redis.error_reply('FENCED taken') end
+// KEYS  journal, positions · ARGV  entry or '', then (lane field, position)…
+// Gives the entry's id. Both or neither: HLEN comes first, since a positions key of another type must be found
+// before the entry is in.
+inline constexpr Script kEntryScript{R"lua(
 redis.call('HLEN', KEYS[2])
-
 local id = ''
-if #ARGV[2] > 0 then id = redis.call('XADD', KEYS[1], '*', 'b', ARGV[2]) end
-
-local argv, at, run, match = ARGV, 2, redis.pcall, string.match
-local function take() at = at + 1 return argv[at] end
-local function take_all(n)
-  at = at + n
-  return unpack(argv, at - n + 1, at)
+if #ARGV[1] > 0 then id = redis.call('XADD', KEYS[1], '*', 'b', ARGV[1]) end
+-- In portions that Lua's stack has room for.
+for i = 2, #ARGV, 2000 do
+  redis.call('HSET', KEYS[2], unpack(ARGV, i, math.min(i + 1999, #ARGV)))
 end
--- HSET of n pairs, in portions that Lua's stack has room for.
-local function set_pairs(call, key, n)
-  local reply
-  while n > 0 do
-    local some = math.min(n, 1000)
-    reply = call('HSET', key, take_all(2 * some))
-    n = n - some
-  end
-  return reply
-end
-set_pairs(redis.call, KEYS[2], tonumber(take()))
+return id
+)lua"};
 
-local failures, first_failure = 0, ''
-local function done(reply)
-  if type(reply) ~= 'table' or not reply.err then return reply end
-  failures = failures + 1
-  if failures == 1 then first_failure = reply.err end
-end
-
+// KEYS  n keys · ARGV  n × (field or '', ttl_s, event_time_ns, value)
+// Writes each value unless the one stored there is of a later event time. Gives per value 1 (written),
+// 0 (not), or the text of an error.
+inline constexpr Script kLatestScript{R"lua(
+local run = redis.pcall
 -- Nanoseconds do not fit a Lua number: decimal texts are compared.
 local function is_later(a, b)
   local a_negative, b_negative = a:sub(1, 1) == '-', b:sub(1, 1) == '-'
@@ -72,56 +47,27 @@ local function is_later(a, b)
   if #a ~= #b then return #a > #b end
   return a > b
 end
--- nil: what is stored could not be read.
-local function may_replace(stored, time)
-  if stored == nil then return false end
-  local stored_time = stored and match(stored, '^{"event_time_ns":"(%-?%d+)"')
-  return not (stored_time and is_later(stored_time, time))
-end
 
-for _ = 1, tonumber(take()) do
-  local kind = take()
-  if kind == 'latest' then
-    local ttl, key, time, value = take_all(4)
-    if may_replace(done(run('GETRANGE', key, 0, 63)), time) then
-      done(run('SET', key, value, 'EX', ttl))
-    end
-  elseif kind == 'plain' then
-    done(run(take_all(tonumber(take()))))
+local function write(key, field, ttl, time, value)
+  local is_field, stored, reply = field ~= ''
+  if is_field then stored = run('HGET', key, field) else stored = run('GETRANGE', key, 0, 63) end
+  if type(stored) == 'table' then return stored.err end
+  local stored_time = stored and stored:match('^{"event_time_ns":"(%-?%d+)"')
+  if stored_time and is_later(stored_time, time) then return 0 end
+  if is_field then
+    reply = run('HSET', key, field, value)
+    if ttl ~= '0' then run('EXPIRE', key, ttl) end
   else
-    local ttl, key, was_written = take_all(2)
-    if kind == 'field' then
-      local time, field, value = take_all(3)
-      was_written = may_replace(done(run('HGET', key, field)), time)
-        and done(run('HSET', key, field, value))
-    else
-      local kept_max = tonumber(take())
-      local length = done(run('LPUSH', key, take_all(tonumber(take()))))
-      -- A tenth too long is left alone: each cut is a write of its own.
-      if length and length > kept_max * 1.1 then done(run('LTRIM', key, 0, kept_max - 1)) end
-      was_written = length
-    end
-    if was_written and ttl ~= '0' then done(run('EXPIRE', key, ttl)) end
+    reply = run('SET', key, value, 'EX', ttl)
   end
+  return type(reply) == 'table' and reply.err or 1
 end
 
-local profiles = tonumber(take())
-local seqs_are_kept = profiles == 0 or done(set_pairs(run, KEYS[4], profiles))
-for _ = 1, tonumber(take()) do
-  local channel, payload = take_all(2)
-  if seqs_are_kept then done(run('PUBLISH', channel, payload)) end
+local written = {}
+for i, key in ipairs(KEYS) do
+  written[i] = write(key, unpack(ARGV, 4 * i - 3, 4 * i))
 end
-return {id, failures, first_failure}
-)lua"};
-
-// KEYS  positions, fence · ARGV  token, lane fields
-inline constexpr Script kForgetScript{R"lua(
-local fence = redis.call('GET', KEYS[2])
-if not fence then return redis.error_reply('FENCED gone') end
-if fence ~= ARGV[1] then return redis.error_reply('FENCED taken') end
-local removed = 0
-for i = 2, #ARGV do removed = removed + redis.call('HDEL', KEYS[1], ARGV[i]) end
-return removed
+return written
 )lua"};
 
 // KEYS  journal · ARGV  id, entries at most, bytes at most

@@ -280,15 +280,69 @@ TEST_F(RedisJournal, ALiveKeyOfAnotherTypeIsCountedAndStopsNothing) {
   live.commands.push_back({LiveCommand::Kind::plain, {"HSET", "list", "a", "b"}, 0, kLiveTtlS});
   live.commands.push_back(latest("list", 5, "\"a\":1"));
   live.commands.push_back({LiveCommand::Kind::field, {"list", "f", "{}"}, 5, kLiveTtlS});
-  live.commands.push_back({LiveCommand::Kind::plain, {"NOCOMMAND"}, 0, kLiveTtlS});
   live.commands.push_back(
       {LiveCommand::Kind::plain, {"SET", "good", std::string("\0b", 2)}, 0, kLiveTtlS});
   const Result<Appended> appended = append(to, "one", 10, live);
   ASSERT_TRUE(appended) << appended.error().message;
-  EXPECT_EQ(appended->live_failures, 4U);
+  EXPECT_EQ(appended->live_failures, 3U);
   EXPECT_NE(appended->live_failure.find("WRONGTYPE"), std::string::npos);
   EXPECT_EQ(text({"GET", "good"}), std::string("\0b", 2));
   EXPECT_EQ(length(), 1);
+}
+
+// A right that is missing, for one: the journal goes first.
+TEST_F(RedisJournal, ALiveWriteThatRedisRefusesStopsAllOfThemAndNotTheEntry) {
+  JournalWriter to = writer();
+  LivePart live;
+  live.commands.push_back({LiveCommand::Kind::plain, {"NOCOMMAND"}, 0, kLiveTtlS});
+  live.commands.push_back(latest("key", 5, "\"a\":1"));
+  live.messages.push_back({7, "telemetry:live:7", ",\"data\":{}}"});
+  const Result<Appended> appended = append(to, "one", 10, live);
+  ASSERT_TRUE(appended) << appended.error().message;
+  EXPECT_EQ(appended->live_failures, 3U);
+  EXPECT_NE(appended->live_failure.find("NOCOMMAND"), std::string::npos);
+  EXPECT_EQ(length(), 1);
+  EXPECT_EQ(position_in(to), 10U);
+  live.commands = {latest("key", 4, "\"a\":1")};
+  ASSERT_TRUE(append(to, "two", 20, live));
+  EXPECT_NE(text({"GET", "key"}).find("\"4\""), std::string::npos) << "the other was never there";
+}
+
+TEST_F(RedisJournal, PublishesNothingThatItCannotNumber) {
+  ASSERT_TRUE(server_.client().run({"SET", keys_.seq, "text"}));
+  Result<Subscriber> subscriber = Subscriber::connect(server_.options());
+  ASSERT_TRUE(subscriber && subscriber->subscribe_pattern("telemetry:live:*"));
+  JournalWriter to = writer();
+  LivePart live;
+  live.messages.push_back({7, "telemetry:live:7", ",\"data\":{}}"});
+  const Result<Appended> appended = append(to, "one", 10, live);
+  ASSERT_TRUE(appended) << appended.error().message;
+  EXPECT_EQ(appended->live_failures, 1U);
+  EXPECT_EQ(*subscriber->next(200ms), std::nullopt);
+}
+
+// Another sidecar may write the same places: one host's bots after another's. Nobody's older value stays.
+TEST_F(RedisJournal, LatestOnlyMovesForwardOverTwoSidecars) {
+  JournalWriter ours = writer();
+  const auto put = [&](JournalWriter& to, std::int64_t time_ns) {
+    LivePart live;
+    live.commands = {latest("key", time_ns, "\"a\":1")};
+    return to.append("", {}, live);
+  };
+  const auto stored = [&] { return text({"GET", "key"}); };
+  ASSERT_TRUE(put(ours, 10));
+  Result<JournalWriter> theirs = JournalWriter::connect(server_.options(), SidecarKeys("test-2"));
+  ASSERT_TRUE(theirs && put(*theirs, 20));
+  const Result<Appended> unaware = put(ours, 15);
+  ASSERT_FALSE(unaware) << "written without a look";
+  EXPECT_TRUE(unaware.error().is_retryable);
+  EXPECT_FALSE(is_fenced(unaware.error()));
+  EXPECT_NE(stored().find("\"20\""), std::string::npos);
+  ASSERT_TRUE(put(ours, 15));
+  EXPECT_NE(stored().find("\"20\""), std::string::npos);
+  ASSERT_TRUE(put(ours, 30));
+  ASSERT_TRUE(put(*theirs, 25));
+  EXPECT_NE(stored().find("\"30\""), std::string::npos);
 }
 
 TEST_F(RedisJournal, LatestOnlyMovesForwardInEventTime) {
@@ -321,6 +375,10 @@ TEST_F(RedisJournal, LatestOnlyMovesForwardInEventTime) {
   EXPECT_TRUE(holds("newer"));
   EXPECT_GT(server_.client().run({"TTL", "key"})->integer, 3'500);
   EXPECT_GT(server_.client().run({"TTL", "hash"})->integer, 3'500);
+  JournalWriter successor = writer();
+  std::swap(to, successor);
+  put(1'700'000'000'000'000'001, "\"older than its predecessor's\":1");
+  EXPECT_TRUE(holds("newer"));
   ASSERT_TRUE(server_.client().run({"SET", "key", "not ours"}));
   put(1, "\"replaces\":1");
   EXPECT_NE(text({"GET", "key"}).find("replaces"), std::string::npos);

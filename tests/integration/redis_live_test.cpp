@@ -230,20 +230,20 @@ TEST_F(RedisLive, TheReaderOutlivesItsServer) {
   EXPECT_TRUE(reader_.ping()) << "a dead connection is replaced at once";
 }
 
-TEST_F(RedisLive, MoreThanOneScriptRunLosesNothing) {
+TEST_F(RedisLive, MoreThanOneTransactionLosesNothing) {
   LivePart part;
-  for (std::size_t i = 0; i < kLivePerScriptMax + 10; ++i) {
+  for (std::size_t i = 0; i < kLiveTogetherMax + 10; ++i) {
     part.commands.push_back({LiveCommand::Kind::plain, {"INCR", "counter"}, 0, 0});
   }
-  for (std::size_t i = 0; i < kLivePerScriptMax + 10; ++i) {
+  for (std::size_t i = 0; i < kLiveTogetherMax + 10; ++i) {
     part.messages.push_back({7, "telemetry:live:7", ",\"data\":{}}"});
   }
   JournalWriter to = writer();
   const Result<Appended> appended = to.append("entry", {}, part);
   ASSERT_TRUE(appended);
   EXPECT_EQ(appended->live_failures, 0U);
-  EXPECT_EQ(server_.client().run({"GET", "counter"})->text, std::to_string(kLivePerScriptMax + 10));
-  EXPECT_EQ(*reader_.last_seq(7), static_cast<std::int64_t>(kLivePerScriptMax + 10));
+  EXPECT_EQ(server_.client().run({"GET", "counter"})->text, std::to_string(kLiveTogetherMax + 10));
+  EXPECT_EQ(*reader_.last_seq(7), static_cast<std::int64_t>(kLiveTogetherMax + 10));
   EXPECT_EQ(server_.client().run({"XLEN", keys_.journal})->integer, 1);
 }
 
