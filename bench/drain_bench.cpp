@@ -15,7 +15,6 @@
 
 #include "bench/harness/report.hpp"
 #include "shm/segment.hpp"
-#include "sidecar/burst_memory.hpp"
 #include "sidecar/drain/drain.hpp"
 
 namespace {
@@ -147,7 +146,6 @@ Published say_trade(ddt::Telemetry& bot, ddt::NameId) {
 int main(int argc, char** argv) {
   const Options options = parse_options(argc, argv);
   pin(options.producer_cpu);
-  ddt::sidecar::keep_burst_memory();
   Report report(options);
   report.heading("drain and fold", "one core, 16 Lanes out of cache");
   {

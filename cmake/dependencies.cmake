@@ -8,6 +8,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(hiredis REQUIRED IMPORTED_TARGET hiredis)
 pkg_check_modules(mysqlclient REQUIRED IMPORTED_TARGET mysqlclient)
 pkg_check_modules(pistache REQUIRED IMPORTED_TARGET libpistache)
+pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET jemalloc)
 find_package(CLI11 REQUIRED)
 find_package(spdlog REQUIRED)
 

@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "sidecar/burst_memory.hpp"
 #include "sidecar/settings.hpp"
 #include "sidecar/sidecar.hpp"
 
@@ -44,7 +43,6 @@ int run(const Arguments& arguments) {
   pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
-  sidecar::keep_burst_memory();
   sidecar::Sidecar sidecar(std::move(config));
   bool is_stopping = false;
   const bool all_stored = sidecar.run([&](std::int64_t timeout_ms) {

@@ -8,7 +8,7 @@
 packages=(
   g++ cmake ninja-build pkg-config ccache
   libboost-dev libconcurrentqueue-dev libhiredis-dev default-libmysqlclient-dev libpistache-dev
-  rapidjson-dev libcli11-dev libspdlog-dev libtomlplusplus-dev
+  libjemalloc-dev rapidjson-dev libcli11-dev libspdlog-dev libtomlplusplus-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   redis-server mariadb-server-core mariadb-client-core
   python3 curl valgrind
