@@ -3,6 +3,7 @@
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
@@ -61,9 +62,18 @@ void append_escaped_ascii(char c, std::string& out) {
   out += escape.data();
 }
 
+constexpr bool stands_for_itself(char byte) noexcept {
+  return byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';
+}
+
 void append_quoted(std::string_view text, std::string& out) {
   out.push_back('"');
   while (!text.empty()) {
+    const auto run =
+        static_cast<std::size_t>(std::ranges::find_if_not(text, stands_for_itself) - text.begin());
+    out.append(text.substr(0, run));
+    text.remove_prefix(run);
+    if (text.empty()) break;
     const std::size_t length = utf8_length(text);
     if (length == 1) {
       append_escaped_ascii(text.front(), out);
@@ -161,7 +171,9 @@ JsonWriter& JsonWriter::decimal(int128 value, int scale) {
   return raw(ddt::decimal_string(value, scale));
 }
 JsonWriter& JsonWriter::decimal_text(int128 value, int scale) {
-  return string(ddt::decimal_string(value, scale));
+  separate();
+  ((out_ += '"') += ddt::decimal_string(value, scale)) += '"';
+  return *this;
 }
 JsonWriter& JsonWriter::e8(std::int64_t value_e8) {
   return is_null(value_e8) ? null() : decimal(value_e8, 8);

@@ -26,6 +26,7 @@ inline constexpr std::size_t kJsonDepthMax = 30;  // MariaDB's JSON_VALID ends a
 //   {"pnl":123.45,"reasons":{}}
 class JsonWriter {
  public:
+  explicit JsonWriter(std::size_t bytes_expected = 0) { out_.reserve(bytes_expected); }
   JsonWriter& begin_object();
   JsonWriter& end_object();
   JsonWriter& begin_array();

@@ -215,7 +215,9 @@ class PartBuilder {
 
   void publish(const Event& event, std::string_view json) {
     const std::int32_t profile_id = model::origin_of(event).profile_id;
-    std::string tail = ",\"ts\":\"" + now_text_ + "\",\"data\":{\"kind\":\"";
+    std::string tail;
+    tail.reserve(json.size() + 96);
+    tail.append(",\"ts\":\"").append(now_text_).append("\",\"data\":{\"kind\":\"");
     tail.append(kind_of(event)).append("\",").append(json.substr(1)).append("}");
     part_.messages.push_back({profile_id, keys_.channel(profile_id), std::move(tail)});
   }

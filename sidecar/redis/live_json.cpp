@@ -151,8 +151,9 @@ void fields(JsonWriter& json, const model::MetricEvent& event) {
 
 // event_time_ns is first: the append script looks for it there and nowhere else.
 std::string live_json(const model::Event& event) {
+  constexpr std::size_t kUsualBytes = 768;  // a trade's
   const model::Origin& origin = model::origin_of(event);
-  JsonWriter json;
+  JsonWriter json(kUsualBytes);
   json.begin_object();
   json.key("event_time_ns").string(std::to_string(origin.event_time_ns));
   time(json, "timestamp", origin.event_time_ns);
