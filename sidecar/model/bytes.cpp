@@ -1,6 +1,7 @@
 #include "sidecar/model/bytes.hpp"
 
 #include <array>
+#include <cstring>
 #include <limits>
 
 namespace ddt::model {
@@ -18,6 +19,20 @@ constexpr std::array<std::uint32_t, 256> crc_table() {
 }
 
 constexpr std::array<std::uint32_t, 256> kCrcTable = crc_table();
+
+#if defined(__x86_64__)
+// Eight bytes a step, of which the table takes eight: every entry is read whole by whoever writes or reads it.
+// What is left of `bytes` is fewer than eight.
+__attribute__((target("sse4.2"))) std::uint32_t crc_of_words(std::uint32_t crc,
+                                                             std::string_view& bytes) noexcept {
+  std::uint64_t word = 0;
+  for (; bytes.size() >= sizeof(word); bytes.remove_prefix(sizeof(word))) {
+    std::memcpy(&word, bytes.data(), sizeof(word));
+    crc = static_cast<std::uint32_t>(__builtin_ia32_crc32di(crc, word));
+  }
+  return crc;
+}
+#endif
 
 constexpr std::uint64_t fold(std::int64_t value) {
   return (static_cast<std::uint64_t>(value) << 1) ^ (value < 0 ? ~std::uint64_t{0} : 0);
@@ -139,6 +154,10 @@ std::size_t ByteReader::count(std::size_t bytes_each) noexcept {
 
 std::uint32_t crc32c(std::string_view bytes) noexcept {
   std::uint32_t crc = ~std::uint32_t{0};
+#if defined(__x86_64__)
+  static const bool has_instruction = __builtin_cpu_supports("sse4.2") != 0;
+  if (has_instruction) crc = crc_of_words(crc, bytes);
+#endif
   for (const char c : bytes) {
     crc = (crc >> 8) ^ kCrcTable[(crc ^ static_cast<std::uint8_t>(c)) & 0xFF];
   }

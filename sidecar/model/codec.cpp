@@ -287,7 +287,8 @@ void encode(const Block& block, ByteWriter& writer) {
   Put io(writer);
   fields(io, block);
   put_list(block.fact_events, writer);
-  put_list(block.latest_states, writer);
+  writer.varint(
+      0);  // latest_states: live keys are made of them, nobody reads them from the journal
   put_list(block.hour_states, writer);
   put_list(block.equity_minutes, writer);
   put_list(block.latency_minutes, writer);

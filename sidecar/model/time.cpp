@@ -1,7 +1,6 @@
 #include "sidecar/model/time.hpp"
 
 #include <array>
-#include <cstdio>
 #include <limits>
 
 #include "shm/base/decimal.hpp"
@@ -128,16 +127,25 @@ std::optional<std::int64_t> parse_unix(std::string_view text) {
   return fitting(negative ? -time_ns : time_ns);
 }
 
-std::string print(std::int64_t time_ns, const char* format) {
+// The digits that end at `end`, with zeros in front. 64 bits of nanoseconds are of the years 1677 to 2262.
+void put_digits(char* end, std::int64_t value, int digits) {
+  for (; digits > 0; --digits, value /= 10) *--end = static_cast<char>('0' + value % 10);
+}
+
+// `form` is the text with anything for digits; a row in MySQL has three of them, and snprintf takes 400 ns for one.
+std::string print(std::int64_t time_ns, std::string form) {
   const std::int64_t day = floor_div(time_ns, kNsPerDay);
   const std::int64_t us = (time_ns - day * kNsPerDay) / kNsPerUs;
   const CivilDate date = civil_from_days(day);
-  std::array<char, 64> text{};
-  const int length = std::snprintf(
-      text.data(), text.size(), format, static_cast<int>(date.year), date.month, date.day,
-      static_cast<int>(us / 3'600'000'000), static_cast<int>(us / 60'000'000 % 60),
-      static_cast<int>(us / 1'000'000 % 60), static_cast<int>(us % 1'000'000));
-  return {text.data(), static_cast<std::size_t>(length)};
+  char* const text = form.data();
+  put_digits(text + 4, date.year, 4);
+  put_digits(text + 7, date.month, 2);
+  put_digits(text + 10, date.day, 2);
+  put_digits(text + 13, us / 3'600'000'000, 2);
+  put_digits(text + 16, us / 60'000'000 % 60, 2);
+  put_digits(text + 19, us / 1'000'000 % 60, 2);
+  put_digits(text + 26, us % 1'000'000, 6);
+  return form;
 }
 
 }  // namespace
@@ -166,12 +174,10 @@ std::int64_t days_from_civil(std::int64_t year, int month, int day) noexcept {
   return era * 146'097 + day_of_era - 719'468;
 }
 
-std::string rfc3339(std::int64_t time_ns) {
-  return print(time_ns, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ");
-}
+std::string rfc3339(std::int64_t time_ns) { return print(time_ns, "yyyy-mm-ddThh:mm:ss.uuuuuuZ"); }
 
 std::string mysql_datetime(std::int64_t time_ns) {
-  return print(time_ns, "%04d-%02d-%02d %02d:%02d:%02d.%06d");
+  return print(time_ns, "yyyy-mm-dd hh:mm:ss.uuuuuu");
 }
 
 std::optional<std::int64_t> parse_time(std::string_view text) {

@@ -37,14 +37,15 @@ Status insert_rows(sql::Connection& mysql, std::string_view head, const RowSet& 
   });
 }
 
-Status insert_new_rows(sql::Connection& mysql, std::string_view head, const RowSet& rows,
-                       const std::function<Status(const RowSet& run)>& otherwise) {
+Status insert_new_rows(
+    sql::Connection& mysql, std::string_view head, const RowSet& rows,
+    const std::function<Status(std::size_t first, const RowSet& run)>& otherwise) {
   return in_runs(rows.rows(), [&](std::size_t first, std::size_t count) -> Status {
     const auto values = run_of(rows, first, count);
     const auto done = mysql.execute(sql::multi_row(head, rows.columns, count), values);
     if (done) return Done{};
     if (done.error().code != kErrorDuplicateKey) return done.error();
-    return otherwise({.columns = rows.columns, .values = {values.begin(), values.end()}});
+    return otherwise(first, {.columns = rows.columns, .values = {values.begin(), values.end()}});
   });
 }
 

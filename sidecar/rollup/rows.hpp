@@ -3,10 +3,10 @@
 
 #include <cstdint>
 #include <functional>
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "shm/base/decimal.hpp"
@@ -36,8 +36,10 @@ inline sql::Value value_of_bytes(std::string bytes) { return bytes; }
 inline sql::Value value_of_count(std::uint64_t count) { return count; }
 inline sql::Value value_of_id(std::int64_t id) { return id; }
 
-inline void push(std::vector<sql::Value>& values, std::initializer_list<sql::Value> row) {
-  values.insert(values.end(), row.begin(), row.end());
+// A row's values; those that are made for it are moved.
+template <typename... Values>
+void push(std::vector<sql::Value>& values, Values&&... row) {
+  (values.emplace_back(std::forward<Values>(row)), ...);
 }
 
 // Rows of one statement: all values, row by row.
@@ -52,9 +54,11 @@ Status insert_rows(sql::Connection& mysql, std::string_view head, const RowSet& 
                    std::string_view tail);
 
 // The same for rows that are new, as a rule: a statement without a tail is cheaper, and nothing need be looked up
-// before. Of a statement that meets a row that is there nothing is left; `otherwise` then has its rows to write.
-Status insert_new_rows(sql::Connection& mysql, std::string_view head, const RowSet& rows,
-                       const std::function<Status(const RowSet& run)>& otherwise);
+// before. Of a statement that meets a row that is there nothing is left; `otherwise` then has its rows to write, of
+// which the first is the `first`-th of all.
+Status insert_new_rows(
+    sql::Connection& mysql, std::string_view head, const RowSet& rows,
+    const std::function<Status(std::size_t first, const RowSet& run)>& otherwise);
 
 // Rows of "head ((?,…),(?,…)) tail" over all keys, in statements of 2^k keys.
 Result<sql::Rows> select_rows(sql::Connection& mysql, std::string_view head, const RowSet& keys,

@@ -17,9 +17,9 @@ namespace ddt::sidecar {
 namespace {
 
 void push_identity(std::vector<sql::Value>& values, const Fact& fact, const model::Origin& origin) {
-  push(values, {value_of_text(origin.script_name), value_of_time(origin.event_time_ns),
-                value_of_bytes(fact.block->lane.segment_id), value_of_count(fact.block->lane.lane),
-                value_of_count(origin.position), value_of_text(origin.metadata)});
+  push(values, value_of_text(origin.script_name), value_of_time(origin.event_time_ns),
+       value_of_bytes(fact.block->lane.segment_id), value_of_count(fact.block->lane.lane),
+       value_of_count(origin.position), value_of_text(origin.metadata));
 }
 
 // ── trades ───────────────────────────────────────────────────────────────────────────────────────────
@@ -61,29 +61,16 @@ sql::Value duration_value(const model::TradeRow& row) {
 void push_trade(RowSet& rows, const Fact& fact, const model::TradeEvent& trade) {
   const model::TradeRow row =
       model::row_of(trade, fact.block->lane.segment_id, fact.block->lane.lane);
-  push(rows.values, {value_of_id(trade.origin.profile_id),
-                     trade.symbol,
-                     trade.trade_type,
-                     value_of_text(trade.side),
-                     value_of_e8(trade.entry_price_e8),
-                     value_of_e8(trade.exit_price_e8),
-                     value_of_e8(trade.reference_price_e8),
-                     value_of_e8(trade.quantity_e8),
-                     value_of_e8(trade.multiplier_e8),
-                     value_of_e8(trade.fees_e8),
-                     value_of_e8(model::pnl_e8(row)),
-                     value_of_e8(model::pnl_pct_e8(row)),
-                     value_of_e8(model::slippage_e8(row)),
-                     value_of_time(trade.entry_time_ns),
-                     value_of_time(trade.exit_time_ns),
-                     duration_value(row),
-                     value_of_e8(trade.bar_strength_e8),
-                     value_of_e8(trade.candle_size_e8),
-                     value_of_text(trade.direction),
-                     value_of_text(trade.exit_reason),
-                     value_of_text(trade.trade_id),
-                     value_of_text(trade.order_id),
-                     value_of_text(trade.signal_id)});
+  push(rows.values, value_of_id(trade.origin.profile_id), trade.symbol, trade.trade_type,
+       value_of_text(trade.side), value_of_e8(trade.entry_price_e8),
+       value_of_e8(trade.exit_price_e8), value_of_e8(trade.reference_price_e8),
+       value_of_e8(trade.quantity_e8), value_of_e8(trade.multiplier_e8), value_of_e8(trade.fees_e8),
+       value_of_e8(model::pnl_e8(row)), value_of_e8(model::pnl_pct_e8(row)),
+       value_of_e8(model::slippage_e8(row)), value_of_time(trade.entry_time_ns),
+       value_of_time(trade.exit_time_ns), duration_value(row), value_of_e8(trade.bar_strength_e8),
+       value_of_e8(trade.candle_size_e8), value_of_text(trade.direction),
+       value_of_text(trade.exit_reason), value_of_text(trade.trade_id),
+       value_of_text(trade.order_id), value_of_text(trade.signal_id));
   push_identity(rows.values, fact, trade.origin);
 }
 
@@ -93,7 +80,7 @@ RowSet ids_of(const RowSet& trades) {
   for (std::size_t row = 0; row < trades.rows(); ++row) {
     const auto values = std::span(trades.values).subspan(row * kTradeColumns, kTradeColumns);
     const sql::Value& trade_id = values[kTradeIdColumn];
-    if (!std::holds_alternative<sql::Null>(trade_id)) push(ids.values, {values[0], trade_id});
+    if (!std::holds_alternative<sql::Null>(trade_id)) push(ids.values, values[0], trade_id);
   }
   return ids;
 }
@@ -123,7 +110,7 @@ Status write_trades(sql::Connection& mysql, std::span<const Fact> facts, DirtyHo
     mark(dirty, trade->origin.profile_id, "equity", trade->exit_time_ns);
     mark(dirty, trade->origin.profile_id, "breakout", trade->exit_time_ns);
   }
-  return insert_new_rows(mysql, kTradeHead, rows, [&](const RowSet& run) -> Status {
+  return insert_new_rows(mysql, kTradeHead, rows, [&](std::size_t, const RowSet& run) -> Status {
     if (auto done = mark_corrected_hours(mysql, ids_of(run), dirty); !done) return done;
     return insert_rows(mysql, kTradeHead, run, kTradeTail);
   });
@@ -137,7 +124,8 @@ constexpr std::string_view kOrderHead =
     "quantity, filled_quantity, limit_price, filled_price, api_latency_ms, script_name, "
     "event_time, segment_id, lane, "
     "position, metadata) VALUES ";
-// Bots poll: a status seen again changes nothing but what the first sighting did not know.
+// Bots poll: a status seen again changes nothing but what the first sighting did not know. The first row of a run
+// that is there already ends the attempt to insert it plainly, so that polling costs little more for it.
 constexpr std::string_view kOrderTail =
     " ON DUPLICATE KEY UPDATE parent_order_id = COALESCE(parent_order_id, "
     "VALUES(parent_order_id)), "
@@ -154,6 +142,7 @@ constexpr std::string_view kOrderTail =
 constexpr std::size_t kOrderColumns = 19;
 
 using OrderStatusKey = std::tuple<std::int32_t, std::string, std::string>;
+constexpr std::size_t kOrderKeyColumns = 3;  // the first ones, as in OrderStatusKey
 
 // A bot may not know an order's id: such a Record is an order of its own.
 std::string order_key(const Fact& fact, const model::OrderEvent& order) {
@@ -182,13 +171,17 @@ bool tells_more(const model::OrderEvent& order, const sql::Row& row, std::int64_
          is_first(12, order.api_latency_ns != model::kNoTime);
 }
 
-Status mark_told_hours(sql::Connection& mysql,
-                       const std::multimap<OrderStatusKey, const model::OrderEvent*>& orders,
-                       DirtyHours& dirty) {
-  RowSet keys{.columns = 3, .values = {}};
-  for (auto at = orders.begin(); at != orders.end(); at = orders.upper_bound(at->first)) {
-    const auto& [profile_id, order_id, status] = at->first;
-    push(keys.values, {value_of_id(profile_id), order_id, status});
+// `said` are the Events of the run's rows, in their order.
+Status mark_told_hours(sql::Connection& mysql, const RowSet& run,
+                       std::span<const model::OrderEvent* const> said, DirtyHours& dirty) {
+  std::multimap<OrderStatusKey, const model::OrderEvent*> orders;
+  RowSet keys{.columns = kOrderKeyColumns, .values = {}};
+  for (std::size_t row = 0; row < run.rows(); ++row) {
+    const auto key = std::span(run.values).subspan(row * kOrderColumns, kOrderKeyColumns);
+    keys.values.insert(keys.values.end(), key.begin(), key.end());
+    orders.emplace(OrderStatusKey(said[row]->origin.profile_id, std::get<std::string>(key[1]),
+                                  said[row]->status),
+                   said[row]);
   }
   const auto rows = select_rows(
       mysql,
@@ -214,26 +207,29 @@ Status mark_told_hours(sql::Connection& mysql,
 
 Status write_orders(sql::Connection& mysql, std::span<const Fact> facts, DirtyHours& dirty) {
   RowSet rows{.columns = kOrderColumns, .values = {}};
-  std::multimap<OrderStatusKey, const model::OrderEvent*> orders;
+  std::vector<const model::OrderEvent*> said;
   for (const Fact& fact : facts) {
     const auto* order = std::get_if<model::OrderEvent>(fact.event);
     if (order == nullptr) continue;
-    push(rows.values,
-         {value_of_id(order->origin.profile_id), order_key(fact, *order), order->status,
-          value_of_text(order->parent_order_id), value_of_text(order->signal_id), order->symbol,
-          value_of_text(order->order_type), value_of_text(order->side),
-          value_of_e8(order->quantity_e8), value_of_e8(order->filled_quantity_e8),
-          value_of_e8(order->limit_price_e8), value_of_e8(order->filled_price_e8),
-          latency_value(order->api_latency_ns)});
+    push(rows.values, value_of_id(order->origin.profile_id), order_key(fact, *order), order->status,
+         value_of_text(order->parent_order_id), value_of_text(order->signal_id), order->symbol,
+         value_of_text(order->order_type), value_of_text(order->side),
+         value_of_e8(order->quantity_e8), value_of_e8(order->filled_quantity_e8),
+         value_of_e8(order->limit_price_e8), value_of_e8(order->filled_price_e8),
+         latency_value(order->api_latency_ns));
     push_identity(rows.values, fact, order->origin);
     mark(dirty, order->origin.profile_id, "order", order->origin.event_time_ns);
     if (!order->signal_id.empty())  // its latency is a figure of the signals
       mark(dirty, order->origin.profile_id, "breakout", order->origin.event_time_ns);
-    orders.emplace(OrderStatusKey(order->origin.profile_id, order_key(fact, *order), order->status),
-                   order);
+    said.push_back(order);
   }
-  if (auto done = mark_told_hours(mysql, orders, dirty); !done) return done;
-  return insert_rows(mysql, kOrderHead, rows, kOrderTail);
+  return insert_new_rows(mysql, kOrderHead, rows,
+                         [&](std::size_t first, const RowSet& run) -> Status {
+                           const auto of_run = std::span(said).subspan(first, run.rows());
+                           if (auto done = mark_told_hours(mysql, run, of_run, dirty); !done)
+                             return done;
+                           return insert_rows(mysql, kOrderHead, run, kOrderTail);
+                         });
 }
 
 // ── signals and errors ───────────────────────────────────────────────────────────────────────────────
@@ -249,11 +245,11 @@ Status write_signals(sql::Connection& mysql, std::span<const Fact> facts, DirtyH
   for (const Fact& fact : facts) {
     const auto* signal = std::get_if<model::SignalEvent>(fact.event);
     if (signal == nullptr) continue;
-    push(rows.values,
-         {value_of_id(signal->origin.profile_id), value_of_text(signal->signal_id), signal->fate,
-          value_of_text(signal->reason), signal->symbol, value_of_text(signal->direction),
-          value_of_e8(signal->bar_strength_e8), value_of_e8(signal->close_price_e8),
-          value_of_e8(signal->candle_size_e8), value_of_e8(signal->volume_e8)});
+    push(rows.values, value_of_id(signal->origin.profile_id), value_of_text(signal->signal_id),
+         signal->fate, value_of_text(signal->reason), signal->symbol,
+         value_of_text(signal->direction), value_of_e8(signal->bar_strength_e8),
+         value_of_e8(signal->close_price_e8), value_of_e8(signal->candle_size_e8),
+         value_of_e8(signal->volume_e8));
     push_identity(rows.values, fact, signal->origin);
     mark(dirty, signal->origin.profile_id, "breakout", signal->origin.event_time_ns);
   }
@@ -279,10 +275,10 @@ Status write_errors(sql::Connection& mysql, std::span<const Fact> facts, DirtyHo
     const auto* error = std::get_if<model::ErrorEvent>(fact.event);
     if (error == nullptr) continue;
     const model::Origin& origin = error->origin;
-    push(rows.values, {value_of_id(origin.profile_id), origin.script_name, std::string("error"),
-                       value_of_text(error->severity), value_of_time(origin.event_time_ns),
-                       error_metadata(*error), value_of_bytes(fact.block->lane.segment_id),
-                       value_of_count(fact.block->lane.lane), value_of_count(origin.position)});
+    push(rows.values, value_of_id(origin.profile_id), origin.script_name, std::string("error"),
+         value_of_text(error->severity), value_of_time(origin.event_time_ns),
+         error_metadata(*error), value_of_bytes(fact.block->lane.segment_id),
+         value_of_count(fact.block->lane.lane), value_of_count(origin.position));
     mark(dirty, origin.profile_id, "system", origin.event_time_ns);
   }
   return insert_rows(mysql, kErrorHead, rows, kRepeatTail);
@@ -296,6 +292,8 @@ std::vector<Fact> facts_of(std::span<const model::Block> blocks) {
     for (const model::Event& event : block.fact_events)
       facts.push_back({.block = &block, .event = &event});
   }
+  std::ranges::stable_sort(
+      facts, {}, [](const Fact& fact) { return model::origin_of(*fact.event).profile_id; });
   return facts;
 }
 

@@ -78,40 +78,32 @@ constexpr std::string_view kEquityTail =
 void push_minute(RowSet& rows, const model::EquityMinuteOf& of) {
   const model::EquityMinute& m = of.equity;
   const auto wide = [](int128 value) { return sql::Value{decimal_string(value, 8)}; };
-  push(rows.values,
-       {value_of_id(of.profile_id),
-        value_of_time(model::minute_start_ns(of.minute)),
-        value_of_e8(m.open_e8),
-        value_of_e8(m.high_e8),
-        value_of_e8(m.low_e8),
-        value_of_e8(m.close_e8),
-        value_of_time(m.open_time_ns),
-        value_of_time(m.high_time_ns),
-        value_of_time(m.low_time_ns),
-        value_of_time(m.close_time_ns),
-        value_of_e8(m.mdd_e8),
-        value_of_e8(m.mdd_pct_e8),
-        value_of_e8(m.unrealized_pnl_e8),
-        value_of_e8(m.realized_pnl_e8),
-        value_of_e8(m.margin_used_e8),
-        value_of_e8(m.margin_available_e8),
-        m.open_positions_count < 0 ? sql::Value{sql::Null{}} : value_of_id(m.open_positions_count),
-        m.has_cash_flow ? wide(m.cash_flow_e8) : sql::Value{sql::Null{}},
-        value_of_count(m.readings),
-        wide(m.margin_pct_sum_e8),
-        value_of_e8(m.margin_pct_max_e8),
-        value_of_count(m.margin_readings),
-        value_of_text(m.metadata),
-        value_of_text(of.script_name),
-        bytes_of(m)});
+  push(rows.values, value_of_id(of.profile_id), value_of_time(model::minute_start_ns(of.minute)),
+       value_of_e8(m.open_e8), value_of_e8(m.high_e8), value_of_e8(m.low_e8),
+       value_of_e8(m.close_e8), value_of_time(m.open_time_ns), value_of_time(m.high_time_ns),
+       value_of_time(m.low_time_ns), value_of_time(m.close_time_ns), value_of_e8(m.mdd_e8),
+       value_of_e8(m.mdd_pct_e8), value_of_e8(m.unrealized_pnl_e8), value_of_e8(m.realized_pnl_e8),
+       value_of_e8(m.margin_used_e8), value_of_e8(m.margin_available_e8),
+       m.open_positions_count < 0 ? sql::Value{sql::Null{}} : value_of_id(m.open_positions_count),
+       m.has_cash_flow ? wide(m.cash_flow_e8) : sql::Value{sql::Null{}}, value_of_count(m.readings),
+       wide(m.margin_pct_sum_e8), value_of_e8(m.margin_pct_max_e8),
+       value_of_count(m.margin_readings), value_of_text(m.metadata), value_of_text(of.script_name),
+       bytes_of(m));
 }
 
 // ── samples ──────────────────────────────────────────────────────────────────────────────────────────
 
-// (profile, script, name, hour): the key of a Summary's row, in the table's key order.
-using SampleKey = std::tuple<std::int32_t, std::string, std::string, std::int64_t>;
+// (profile, script, name, hour): the key of a Summary's row, in the table's key order. The row's name begins with
+// what it is of; the key's, which refers to the Blocks, does not.
+using SampleKey = std::tuple<std::int32_t, std::string_view, std::string_view, std::int64_t>;
 
 constexpr std::size_t kStateNameBytesMax = 100;
+constexpr std::string_view kLatencyPrefix = "latency:";
+constexpr std::string_view kMetricPrefix = "metric:";
+
+std::string_view name_of_state(std::string_view prefix, std::string_view name) {
+  return name.substr(0, kStateNameBytesMax - prefix.size());
+}
 
 template <typename Summary>
 using SampleMap = std::map<SampleKey, Summary>;
@@ -123,22 +115,24 @@ constexpr std::string_view kStateHead =
 
 sql::Value hour_value(std::int64_t hour) { return value_of_time(model::hour_start_ns(hour)); }
 
-void push_state(RowSet& rows, const SampleKey& key, sql::Value state) {
+void push_state(RowSet& rows, std::string_view prefix, const SampleKey& key, sql::Value state) {
   const auto& [profile_id, script_name, name, hour] = key;
-  push(rows.values,
-       {value_of_id(profile_id), std::string("system"), script_name, name, std::string("hour"),
-        hour_value(hour), hour_value(hour + 1), std::move(state)});
+  push(rows.values, value_of_id(profile_id), std::string("system"), std::string(script_name),
+       std::string(prefix).append(name), std::string("hour"), hour_value(hour),
+       hour_value(hour + 1), std::move(state));
 }
 
 template <typename Summary>
-Status write_sample_map(sql::Connection& mysql, SampleMap<Summary>& samples) {
+Status write_sample_map(sql::Connection& mysql, std::string_view prefix,
+                        SampleMap<Summary>& samples) {
   if (samples.empty()) return Done{};
   RowSet empty{.columns = 8, .values = {}};
   RowSet keys{.columns = 4, .values = {}};
   for (const auto& [key, summary] : samples) {
-    push_state(empty, key, sql::Null{});
+    push_state(empty, prefix, key, sql::Null{});
     const auto& [profile_id, script_name, name, hour] = key;
-    push(keys.values, {value_of_id(profile_id), script_name, name, hour_value(hour)});
+    push(keys.values, value_of_id(profile_id), std::string(script_name),
+         std::string(prefix).append(name), hour_value(hour));
   }
   if (auto done = insert_rows(mysql, kStateHead, empty,
                               " ON DUPLICATE KEY UPDATE profile_id = VALUES(profile_id)");
@@ -155,16 +149,15 @@ Status write_sample_map(sql::Connection& mysql, SampleMap<Summary>& samples) {
   for (const sql::Row& row : *rows) {
     const auto start = model::parse_mysql_datetime(row.text(3));
     if (!start) return Error{.message = "mysql: unreadable window_start"};
-    const auto found =
-        samples.find({static_cast<std::int32_t>(row.integer(0)), std::string(row.text(1)),
-                      std::string(row.text(2)), model::unix_hour(*start)});
+    const auto found = samples.find({static_cast<std::int32_t>(row.integer(0)), row.text(1),
+                                     row.text(2).substr(prefix.size()), model::unix_hour(*start)});
     if (found == samples.end()) continue;
     auto stored = state_of<Summary>(row, 4, "samples");
     if (!stored) return stored.error();
     found->second.merge(*stored);
   }
   RowSet full{.columns = 8, .values = {}};
-  for (const auto& [key, summary] : samples) push_state(full, key, bytes_of(summary));
+  for (const auto& [key, summary] : samples) push_state(full, prefix, key, bytes_of(summary));
   return insert_rows(mysql, kStateHead, full,
                      " ON DUPLICATE KEY UPDATE state = VALUES(state), revision = revision + 1");
 }
@@ -180,8 +173,8 @@ Status write_equity_minutes(sql::Connection& mysql, std::span<const model::Block
   for (const auto& [key, minute] : minutes) {
     const sql::Value start = value_of_time(model::minute_start_ns(key.second));
     const sql::Value zero{std::int64_t{0}};
-    push(empty.values, {value_of_id(key.first), start, zero, zero, zero, zero});
-    push(keys.values, {value_of_id(key.first), start});
+    push(empty.values, value_of_id(key.first), start, zero, zero, zero, zero);
+    push(keys.values, value_of_id(key.first), start);
     mark(dirty, key.first, "equity", model::minute_start_ns(key.second));
   }
   if (auto done = insert_rows(
@@ -214,10 +207,13 @@ Status write_equity_minutes(sql::Connection& mysql, std::span<const model::Block
 
 namespace {
 
+// The id is NULL for a row that is new. With it a row that is there is found at once; found by its key, the new row
+// would first be written and taken back, which costs several times as much.
 constexpr std::string_view kHealthHead =
-    "INSERT INTO dd_system_health (profile_id, script_name, metric_name, bucket, metric_value, "
+    "INSERT INTO dd_system_health (id, profile_id, script_name, metric_name, bucket, metric_value, "
     "status, timestamp, metadata) "
     "VALUES ";
+constexpr std::size_t kHealthColumns = 9;
 // Readings only move forward in time; `timestamp` is compared by all before it moves itself.
 constexpr std::string_view kHealthTail =
     " ON DUPLICATE KEY UPDATE metric_value = IF(VALUES(timestamp) >= timestamp, "
@@ -277,17 +273,45 @@ class NewestReadings {
     keep<model::RateLimitEvent>(limit, kRateLimitReadings);
   }
 
+  // Looks up which rows are there already.
+  Status learn_ids(sql::Connection& mysql) {
+    RowSet keys{.columns = 4, .values = {}};
+    for (const auto& [key, newest] : newest_) {
+      const auto& [profile_id, script_name, metric_name, hour_ns] = key;
+      push(keys.values, value_of_id(profile_id), std::string(script_name), std::string(metric_name),
+           value_of_time(hour_ns));
+    }
+    const auto rows = select_rows(
+        mysql,
+        "SELECT id, profile_id, script_name, metric_name, bucket FROM dd_system_health WHERE "
+        "(profile_id, script_name, metric_name, bucket) IN",
+        keys, "");
+    if (!rows) return rows.error();
+    for (const sql::Row& row : *rows) {
+      const auto hour_ns = model::parse_mysql_datetime(row.text(4));
+      if (!hour_ns) return Error{.message = "mysql: unreadable bucket"};
+      const auto found = newest_.find(
+          {static_cast<std::int32_t>(row.integer(1)), row.text(2), row.text(3), *hour_ns});
+      if (found != newest_.end()) found->second.id = row.integer(0);
+    }
+    return Done{};
+  }
+
+  void mark_hours(DirtyHours& dirty) const {
+    for (const auto& [key, newest] : newest_)
+      mark(dirty, std::get<0>(key), "system", std::get<3>(key));
+  }
+
   RowSet rows() const {
-    RowSet rows{.columns = 8, .values = {}};
+    RowSet rows{.columns = kHealthColumns, .values = {}};
     for (const auto& [key, newest] : newest_) {
       const auto& [profile_id, script_name, metric_name, hour_ns] = key;
       const model::HealthEvent* health = metric_name == kHealthReading ? newest.health : nullptr;
-      push(rows.values,
-           {value_of_id(profile_id), std::string(script_name), std::string(metric_name),
-            value_of_time(hour_ns), newest.value,
-            health == nullptr ? sql::Value{sql::Null{}} : value_of_text(health->status),
-            value_of_time(newest.time_ns),
-            health == nullptr ? sql::Value{sql::Null{}} : sql::Value{metadata_of(*health)}});
+      push(rows.values, newest.id, value_of_id(profile_id), std::string(script_name),
+           std::string(metric_name), value_of_time(hour_ns), newest.value,
+           health == nullptr ? sql::Value{sql::Null{}} : value_of_text(health->status),
+           value_of_time(newest.time_ns),
+           health == nullptr ? sql::Value{sql::Null{}} : sql::Value{metadata_of(*health)});
     }
     return rows;
   }
@@ -296,7 +320,7 @@ class NewestReadings {
   struct Newest {
     std::int64_t time_ns = model::kNoTime;
     const model::HealthEvent* health = nullptr;  // nullptr: of a rate limit
-    sql::Value value;
+    sql::Value value, id;
   };
 
   template <typename State>
@@ -312,7 +336,8 @@ class NewestReadings {
       if (newest.time_ns != model::kNoTime &&
           model::floor_to_us(origin.event_time_ns) < model::floor_to_us(newest.time_ns))
         continue;
-      newest = {.time_ns = origin.event_time_ns, .health = nullptr, .value = *std::move(value)};
+      newest = {
+          .time_ns = origin.event_time_ns, .health = nullptr, .value = *std::move(value), .id = {}};
       if constexpr (std::is_same_v<State, model::HealthEvent>) newest.health = &state;
     }
   }
@@ -339,10 +364,10 @@ Status write_hour_states(sql::Connection& mysql, std::span<const model::Block> b
     for (const model::Event& event : block.hour_states) {
       if (const auto* health = std::get_if<model::HealthEvent>(&event)) readings.add(*health);
       if (const auto* limit = std::get_if<model::RateLimitEvent>(&event)) readings.add(*limit);
-      mark(dirty, model::origin_of(event).profile_id, "system",
-           model::origin_of(event).event_time_ns);
     }
   }
+  readings.mark_hours(dirty);
+  if (auto done = readings.learn_ids(mysql); !done) return done;
   return insert_rows(mysql, kHealthHead, readings.rows(), kHealthTail);
 }
 
@@ -353,39 +378,42 @@ Status write_samples(sql::Connection& mysql, std::span<const model::Block> block
   for (const model::Block& block : blocks) {
     for (const model::LatencyMinute& minute : block.latency_minutes) {
       const std::int64_t hour = model::unix_hour(model::minute_start_ns(minute.minute));
-      const std::string name = ("latency:" + minute.endpoint).substr(0, kStateNameBytesMax);
+      const std::string_view name = name_of_state(kLatencyPrefix, minute.endpoint);
       latencies[{minute.profile_id, minute.script_name, name, hour}].merge(minute.summary);
-      mark(dirty, minute.profile_id, "system", model::hour_start_ns(hour));
-      mark(dirty, minute.profile_id, "order", model::hour_start_ns(hour));
     }
     for (const model::MetricHour& hour : block.metric_hours) {
-      const std::string name = ("metric:" + hour.name).substr(0, kStateNameBytesMax);
+      const std::string_view name = name_of_state(kMetricPrefix, hour.name);
       metrics[{hour.profile_id, hour.script_name, name, hour.hour}].merge(hour.summary);
-      mark(dirty, hour.profile_id, "system", model::hour_start_ns(hour.hour));
     }
   }
-  if (auto done = write_sample_map(mysql, latencies); !done) return done;
-  return write_sample_map(mysql, metrics);
+  for (const auto& [key, summary] : latencies) {
+    mark(dirty, std::get<0>(key), "system", model::hour_start_ns(std::get<3>(key)));
+    mark(dirty, std::get<0>(key), "order", model::hour_start_ns(std::get<3>(key)));
+  }
+  for (const auto& [key, summary] : metrics)
+    mark(dirty, std::get<0>(key), "system", model::hour_start_ns(std::get<3>(key)));
+  if (auto done = write_sample_map(mysql, kLatencyPrefix, latencies); !done) return done;
+  return write_sample_map(mysql, kMetricPrefix, metrics);
 }
 
 // ── stale Windows ────────────────────────────────────────────────────────────────────────────────────
 
 Status write_dirty(sql::Connection& mysql, const DirtyHours& dirty) {
   // (profile, metric type, window type, start): in key order, each once.
-  std::map<std::tuple<std::int32_t, std::string, std::string, std::int64_t>, std::int64_t> windows;
+  std::map<std::tuple<std::int32_t, std::string_view, std::string_view, std::int64_t>, std::int64_t>
+      windows;
   for (const auto& [profile_id, metric_type, hour_ns] : dirty) {
     for (const model::WindowType type : model::kWindowTypes) {
       const model::Window window = model::window_containing(type, hour_ns);
-      windows[{profile_id, metric_type, std::string(model::name_of(type)), window.start_ns}] =
-          window.end_ns;
+      windows[{profile_id, metric_type, model::name_of(type), window.start_ns}] = window.end_ns;
     }
   }
   RowSet rows{.columns = 8, .values = {}};
   for (const auto& [key, end_ns] : windows) {
     const auto& [profile_id, metric_type, window_type, start_ns] = key;
-    push(rows.values,
-         {value_of_id(profile_id), metric_type, std::string(), std::string(), window_type,
-          value_of_time(start_ns), value_of_time(end_ns), sql::Value{std::int64_t{1}}});
+    push(rows.values, value_of_id(profile_id), std::string(metric_type), std::string(),
+         std::string(), std::string(window_type), value_of_time(start_ns), value_of_time(end_ns),
+         sql::Value{std::int64_t{1}});
   }
   return insert_rows(mysql,
                      "INSERT INTO dd_window_state (profile_id, metric_type, script_name, name, "

@@ -192,6 +192,32 @@ TEST(Codec, FieldsOfATradeDoNotTradePlaces) {
   EXPECT_EQ(back.exit_time_ns, 6);
 }
 
+TEST(Codec, LatestStatesStayOutOfTheJournal) {
+  Random random(61);
+  Block block = random_block(random);
+  block.latest_states.clear();
+  const std::string without = encode_entry({&block, 1});
+  block.latest_states.push_back(random_event(random, 5));
+  EXPECT_EQ(encode_entry({&block, 1}), without);
+}
+
+TEST(Codec, LatestStatesOfAnEntryFromBeforeAreRead) {
+  Random random(67);
+  const Block none;
+  std::string bytes;
+  ByteWriter writer(bytes);
+  encode(none, writer);
+  ASSERT_EQ(bytes.substr(bytes.size() - 7), std::string(7, '\0')) << "seven lists, all empty";
+  bytes.resize(bytes.size() - 6);
+  writer.varint(1);
+  encode(random_event(random, 5), writer);
+  bytes.append(5, '\0');
+  ByteReader reader(bytes);
+  const auto decoded = decode_block(reader);
+  ASSERT_TRUE(decoded && reader.at_end());
+  EXPECT_EQ(decoded->latest_states.size(), 1U);
+}
+
 TEST(Codec, EntriesComeBackAsTheyWere) {
   Random random(59);
   for (std::size_t i = 0; i < 200; ++i) {

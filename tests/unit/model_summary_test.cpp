@@ -319,5 +319,21 @@ TEST(Bytes, ImpossibleReadsFailOnceAndForAll) {
 
 TEST(Bytes, Crc32cIsCastagnolis) { EXPECT_EQ(crc32c("123456789"), 0xE3069283U); }
 
+TEST(Bytes, Crc32cIsThatOfItsBitsAtEveryLengthAndAlignment) {
+  std::string bytes;
+  for (int i = 0; i < 64; ++i) bytes.push_back(static_cast<char>(i * 37 + 11));
+  for (std::size_t from = 0; from < 9; ++from) {
+    for (std::size_t length = 0; from + length <= bytes.size(); ++length) {
+      const std::string_view part = std::string_view(bytes).substr(from, length);
+      std::uint32_t crc = ~std::uint32_t{0};
+      for (const char c : part) {
+        crc ^= static_cast<std::uint8_t>(c);
+        for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0x82F63B78 : 0);
+      }
+      ASSERT_EQ(crc32c(part), ~crc) << from << ' ' << length;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ddt::model

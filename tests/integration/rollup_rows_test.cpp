@@ -1,0 +1,226 @@
+// What the rollup writes into the tables of facts and states, batch by batch: repeats and corrections within a
+// statement, across statements and across transactions.
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "sidecar/model/time.hpp"
+#include "sidecar/rollup/write_facts.hpp"
+#include "sidecar/rollup/write_states.hpp"
+#include "sql/migrator.hpp"
+#include "tests/support/private_mysql.hpp"
+
+namespace ddt::sidecar {
+namespace {
+
+std::int64_t at(const std::string& text) { return *model::parse_time(text); }
+constexpr std::int64_t e8(std::int64_t whole) { return whole * kE8; }
+
+const std::int64_t kNine = at("2026-11-23T09:10:00Z");
+const std::int64_t kTen = at("2026-11-23T10:10:00Z");
+
+class RollupRowsTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    server_ = new test::PrivateMysql;
+    must(sql::create_database_if_missing(server_->options()));
+    auto mysql = connect();
+    must(sql::migrate(mysql));
+  }
+  static void TearDownTestSuite() {
+    delete server_;
+    server_ = nullptr;
+  }
+  void SetUp() override {
+    profile_id_ += 10;
+    mysql_.emplace(connect());
+  }
+
+  static sql::Connection connect() {
+    auto mysql = sql::Connection::connect(server_->options());
+    if (!mysql) throw std::runtime_error(mysql.error().message);
+    return std::move(mysql).value();
+  }
+  static void must(const Status& status) {
+    if (!status) throw std::runtime_error(status.error().message);
+  }
+
+  model::Origin origin(std::int64_t time_ns) {
+    return {.profile_id = profile_id_,
+            .script_name = "order_monitor",
+            .position = ++position_,
+            .event_time_ns = time_ns,
+            .metadata = ""};
+  }
+  model::OrderEvent order(std::int64_t time_ns, const std::string& order_id, std::int64_t filled) {
+    model::OrderEvent order;
+    order.origin = origin(time_ns);
+    order.order_id = order_id;
+    order.symbol = "SPY";
+    order.status = "filled";
+    order.filled_quantity_e8 = e8(filled);
+    return order;
+  }
+  model::TradeEvent trade(const std::string& trade_id, std::int64_t exit_price) {
+    model::TradeEvent trade;
+    trade.origin = origin(kTen);
+    trade.symbol = "SPY";
+    trade.trade_type = "breakout";
+    trade.side = "buy";
+    trade.trade_id = trade_id;
+    trade.quantity_e8 = e8(1);
+    trade.entry_price_e8 = e8(100);
+    trade.exit_price_e8 = e8(exit_price);
+    trade.exit_time_ns = kTen;
+    return trade;
+  }
+  model::HealthEvent health(std::int64_t time_ns, const std::string& status, std::int64_t errors) {
+    model::HealthEvent health;
+    health.origin = origin(time_ns);
+    health.status = status;
+    health.error_count = errors;
+    return health;
+  }
+  static model::Block block_of(std::uint32_t lane, std::vector<model::Event> facts) {
+    model::Block block;
+    block.lane.lane = lane;
+    block.fact_events = std::move(facts);
+    return block;
+  }
+
+  // One transaction; what it has made stale.
+  DirtyHours apply(const std::vector<model::Block>& blocks) {
+    DirtyHours dirty;
+    must(mysql_->begin());
+    must(write_facts(*mysql_, facts_of(blocks), dirty));
+    must(write_hour_states(*mysql_, blocks, dirty));
+    must(write_samples(*mysql_, blocks, dirty));
+    must(mysql_->commit());
+    return dirty;
+  }
+  DirtyHours apply_states(std::vector<model::Event> states) {
+    model::Block block;
+    block.hour_states = std::move(states);
+    return apply({block});
+  }
+  bool is_stale(const DirtyHours& dirty, std::string_view metric_type, std::int64_t time_ns) const {
+    return dirty.contains(
+        {profile_id_, metric_type, model::hour_start_ns(model::unix_hour(time_ns))});
+  }
+  std::string one(const std::string& sql) {
+    const sql::Value profile = std::int64_t{profile_id_};
+    const auto rows = mysql_->query(sql, std::span(&profile, 1));
+    if (!rows) return "error: " + rows.error().message;
+    if (rows->size() != 1) return std::to_string(rows->size()) + " rows";
+    return rows->front().is_null(0) ? "NULL" : std::string(rows->front().text(0));
+  }
+
+  static inline test::PrivateMysql* server_ = nullptr;
+  static inline std::int32_t profile_id_ = 0;
+  static inline std::uint64_t position_ = 0;
+  std::optional<sql::Connection> mysql_;
+};
+
+constexpr const char* kOrderRow =
+    "SELECT CONCAT(order_id, ' ', filled_quantity + 0, ' ', TIME(event_time)) FROM dd_orders WHERE "
+    "profile_id = ? AND order_id = 'a'";
+
+TEST_F(RollupRowsTest, AnOrdersStatusRepeatedInOneBatchIsOneRow) {
+  apply({block_of(1, {order(kTen, "a", 1), order(kTen, "b", 1), order(kNine, "a", 3)})});
+  EXPECT_EQ(one("SELECT COUNT(*) FROM dd_orders WHERE profile_id = ?"), "2");
+  EXPECT_EQ(one(kOrderRow), "a 3.00000000 09:10:00.000000");
+}
+
+TEST_F(RollupRowsTest, AnOrderThatIsThereCostsTheNewOnesBesideItNothing) {
+  apply({block_of(1, {order(kNine, "a", 1)})});
+  const DirtyHours dirty =
+      apply({block_of(1, {order(kTen, "b", 1), order(kTen, "a", 2), order(kTen, "c", 1)})});
+  EXPECT_EQ(one("SELECT COUNT(*) FROM dd_orders WHERE profile_id = ?"), "3");
+  EXPECT_EQ(one(kOrderRow), "a 2.00000000 09:10:00.000000");
+  EXPECT_TRUE(is_stale(dirty, "order", kNine)) << "where the row lies that was told more";
+}
+
+TEST_F(RollupRowsTest, ARepeatThatTellsNothingLeavesTheHourOfItsRowAlone) {
+  apply({block_of(1, {order(kNine, "a", 2)})});
+  const DirtyHours dirty = apply({block_of(1, {order(kTen, "a", 2)})});
+  EXPECT_FALSE(is_stale(dirty, "order", kNine));
+}
+
+TEST_F(RollupRowsTest, ATradeIsCorrectedAcrossTheStatementsOfOneBatch) {
+  std::vector<model::Event> trades{trade("first", 101)};
+  for (int i = 0; i < 600; ++i) trades.emplace_back(trade("t" + std::to_string(i), 102));
+  trades.emplace_back(trade("first", 105));  // 512 rows are one statement
+  apply({block_of(1, std::move(trades))});
+  EXPECT_EQ(one("SELECT COUNT(*) FROM dd_trade_performance WHERE profile_id = ?"), "601");
+  EXPECT_EQ(one("SELECT CONCAT(pnl + 0, ' ', revision) FROM dd_trade_performance WHERE "
+                "profile_id = ? AND trade_id = 'first'"),
+            "5.00000000 1");
+}
+
+TEST_F(RollupRowsTest, TheLaterOfTwoLanesCorrectsATradeWhoeverSpeaksBetween) {
+  const model::TradeEvent first = trade("a", 101), second = trade("a", 103);
+  model::TradeEvent smaller = trade("b", 101), larger = trade("b", 101);
+  smaller.origin.profile_id -= 1;
+  larger.origin.profile_id += 1;
+  apply(
+      {block_of(9, {first}), block_of(2, {larger}), block_of(3, {smaller}), block_of(1, {second})});
+  EXPECT_EQ(one("SELECT pnl + 0 FROM dd_trade_performance WHERE profile_id = ?"), "3.00000000");
+}
+
+TEST_F(RollupRowsTest, AReadingOfAnHourIsWrittenOverInPlace) {
+  const std::string newest_id =
+      "SELECT MAX(id) FROM dd_system_health WHERE profile_id > 0 OR profile_id = ?";
+  apply_states({health(kTen, "healthy", 1)});
+  const std::int64_t first_id = std::stoll(one(newest_id));
+  for (int second = 1; second <= 5; ++second)
+    apply_states({health(kTen + second * model::kNsPerSecond, "degraded", 10 + second)});
+  apply_states({health(kTen - model::kNsPerSecond, "late", 7)});
+  EXPECT_EQ(one("SELECT status FROM dd_system_health WHERE profile_id = ? AND metric_name = "
+                "'health'"),
+            "degraded");
+  EXPECT_EQ(one("SELECT metric_value + 0 FROM dd_system_health WHERE profile_id = ? AND "
+                "metric_name = 'error_count'"),
+            "15.00000000");
+  // A row that is written and taken back would have used up an id.
+  apply_states({health(kTen + model::kNsPerHour, "healthy", 1)});
+  EXPECT_EQ(one(newest_id), std::to_string(first_id + 3));
+}
+
+TEST_F(RollupRowsTest, AReadingMakesTheHourStaleThatItIsOf) {
+  const DirtyHours dirty = apply_states({health(kTen, "healthy", 1)});
+  EXPECT_TRUE(is_stale(dirty, "system", kTen));
+  EXPECT_EQ(dirty.size(), 1U);
+}
+
+TEST_F(RollupRowsTest, EndpointsThatDifferBeyondAHundredBytesShareARow) {
+  model::Block block;
+  for (const char* end : {"x", "y"}) {
+    model::LatencyMinute minute{.profile_id = profile_id_,
+                                .script_name = "order_monitor",
+                                .endpoint = std::string(95, 'e') + end,
+                                .minute = model::unix_minute(kTen),
+                                .summary = {}};
+    minute.summary.add(1'000'000, 200);
+    block.latency_minutes.push_back(minute);
+  }
+  for (int times = 0; times < 2; ++times) {
+    const DirtyHours dirty = apply({block});
+    EXPECT_TRUE(is_stale(dirty, "system", kTen));
+    EXPECT_TRUE(is_stale(dirty, "order", kTen));
+  }
+  EXPECT_EQ(one("SELECT name FROM dd_window_state WHERE profile_id = ?"),
+            "latency:" + std::string(92, 'e'));
+  const auto rows = mysql_->query("SELECT state FROM dd_window_state WHERE profile_id = " +
+                                  std::to_string(profile_id_));
+  ASSERT_TRUE(rows);
+  model::ByteReader reader(rows->front().text(0));
+  const auto stored = model::LatencySummary::decode(reader);
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->n(), 4U);
+}
+
+}  // namespace
+}  // namespace ddt::sidecar
