@@ -211,6 +211,7 @@ void Sidecar::append_loop() {
     if (append_stops_ && (is_done() || now >= deadline)) break;
     if (blocks == 0) append_bell_.wait_for(kAppendNap);
   }
+  append_.finish();
   appended_ = is_done();
 }
 

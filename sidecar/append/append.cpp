@@ -31,8 +31,8 @@ Append::Append(AppendConfig config, BatchQueue& batches, Exchange& exchange)
       keys_(config_.sidecar_id),
       batches_(batches),
       exchange_(exchange),
-      live_(std::make_unique<redis::LiveValues>(redis::LiveKeys(config_.live_prefix),
-                                                config_.sidecar_id)) {}
+      live_(std::make_unique<redis::LiveValues>(redis::LiveKeys(config_.live_prefix))),
+      latency_(keys_, redis::LiveKeys(config_.live_prefix)) {}
 
 Result<redis::Positions> Append::connect() {
   writer_.reset();
@@ -41,6 +41,10 @@ Result<redis::Positions> Append::connect() {
   if (!writer) return writer.error();
   auto positions = writer->acknowledged_positions();
   if (!positions) return positions.error();
+  auto journal = redis::JournalReader::connect(config_.redis, keys_);
+  if (!journal) return journal.error();
+  if (auto begun = latency_.begin(writer->client(), *journal, wall_ns()); !begun)
+    return begun.error();
   writer_.emplace(std::move(*writer));
   ++counters_.reconnects;
   if (pending_) erase_appended(pending_->blocks, *positions);
@@ -76,15 +80,18 @@ std::size_t Append::work(std::int64_t now_ns) {
       return 0;
     }
   }
+  if (latency_.is_due(wall_ns())) {
+    if (auto written = write_latencies(); !written) {
+      failed(written.error(), now_ns);
+      return 0;
+    }
+  }
   if (!pending_ || !journal_has_room(now_ns)) {
     confirm(now_ns);
     return 0;
   }
   if (auto appended = append_pending(now_ns); !appended) {
-    spdlog::warn("append: {} Blocks: {}", pending_->blocks.size(), appended.error().message);
-    ++counters_.retries;
-    backoff_.failed(now_ns);
-    writer_.reset();
+    failed(appended.error(), now_ns);
     return 0;
   }
   backoff_.succeeded();
@@ -93,6 +100,43 @@ std::size_t Append::work(std::int64_t now_ns) {
   pending_.reset();
   ended_.clear();
   return blocks;
+}
+
+void Append::failed(const Error& error, std::int64_t now_ns) {
+  spdlog::warn("append: {} Blocks wait: {}", pending_ ? pending_->blocks.size() : 0, error.message);
+  ++counters_.retries;
+  backoff_.failed(now_ns);
+  live_->forget();
+  writer_.reset();
+}
+
+void Append::tell_failures(std::uint64_t count, const std::string& first) {
+  if (count == 0) return;
+  counters_.live_failures += count;
+  spdlog::warn("append: {} live writes failed: {}", count, first);
+}
+
+Status Append::fold_latencies(const std::string& entry_id) {
+  const auto& blocks = pending_->blocks;
+  if (auto loaded = latency_.load(writer_->client(), blocks, wall_ns()); !loaded) return loaded;
+  latency_.fold(blocks, entry_id, wall_ns());
+  return Done{};
+}
+
+Status Append::write_latencies() {
+  std::vector<redis::Command> commands = latency_.take(wall_ns());
+  // Memory is short: what is not written now is with the next ones, if its minute is still known then.
+  if (memory_is_short_) commands.erase(commands.begin(), commands.end() - 1);
+  const auto written = writer_->write_together(std::move(commands));
+  if (!written) return written.error();
+  tell_failures(written->count, written->first);
+  return Done{};
+}
+
+void Append::finish() {
+  if (!writer_ || !latency_.has_news()) return;
+  if (auto written = write_latencies(); !written)
+    spdlog::warn("append: latencies: {}", written.error().message);  // the next start folds them in
 }
 
 void Append::confirm(std::int64_t now_ns) {
@@ -144,8 +188,6 @@ Status Append::append_pending(std::int64_t now_ns) {
   }
   redis::LivePart live;
   if (may_write_live(now_ns)) {
-    if (auto loaded = live_->load(writer_->client(), pending_->blocks, wall_ns()); !loaded)
-      return loaded.error();
     live = live_->part(pending_->blocks, wall_ns());
     for (const Ended& ended : ended_) {
       live.commands.push_back(live_->offline(ended.profile_id, ended.script_name,
@@ -162,21 +204,21 @@ Status Append::append_pending(std::int64_t now_ns) {
       pending_->blocks.empty() ? std::string() : model::encode_entry(pending_->blocks);
   const std::size_t entry_bytes = entry.size();
   auto appended = writer_->append(std::move(entry), positions, std::move(live));
-  if (!appended) {
-    live_->forget();
-    return appended.error();
-  }
-  if (appended->live_failures > 0) {
-    counters_.live_failures += appended->live_failures;
-    spdlog::warn("append: {} live writes failed: {}", appended->live_failures,
-                 appended->live_failure);
-  }
+  if (!appended) return appended.error();
+  tell_failures(appended->live_failures, appended->live_failure);
   journal_bytes_ += entry_bytes;
   if (entry_bytes > 0) ++counters_.entries;
   acknowledged_.appended(positions);
   exchange_.acknowledged.put_all(positions);
   exchange_.acknowledged_for_rollup.put_all(std::move(positions));
   redis_is_confirmed(now_ns);
+  // The entry is in, whatever becomes of this: connect() folds in what is not.
+  if (!appended->id.empty()) {
+    if (auto folded = fold_latencies(appended->id); !folded) {
+      spdlog::warn("append: latencies: {}", folded.error().message);
+      writer_.reset();
+    }
+  }
   return Done{};
 }
 

@@ -19,6 +19,7 @@
 #include "sidecar/exchange.hpp"
 #include "sidecar/redis/journal.hpp"
 #include "sidecar/redis/live.hpp"
+#include "sidecar/redis/live_latency.hpp"
 
 namespace ddt::sidecar {
 
@@ -62,6 +63,9 @@ class Append {
   // Returns Blocks appended.
   std::size_t work(std::int64_t now_ns);
 
+  // Before the end: what is written once a second only.
+  void finish();
+
   bool has_pending() const noexcept { return pending_.has_value() || !ended_.empty(); }
   const AppendCounters& counters() const noexcept { return counters_; }
 
@@ -72,6 +76,10 @@ class Append {
   std::optional<Batch> next_batch();
   bool journal_has_room(std::int64_t now_ns);
   Status append_pending(std::int64_t now_ns);
+  Status fold_latencies(const std::string& entry_id);
+  Status write_latencies();
+  void failed(const Error& error, std::int64_t now_ns);
+  void tell_failures(std::uint64_t count, const std::string& first);
 
   const AppendConfig config_;
   const redis::SidecarKeys keys_;
@@ -79,6 +87,7 @@ class Append {
   Exchange& exchange_;
   std::optional<redis::JournalWriter> writer_;
   std::unique_ptr<redis::LiveValues> live_;
+  redis::LiveLatency latency_;
   std::optional<Batch> pending_;
   Acknowledged acknowledged_;
   std::vector<Ended> ended_;  // scripts to be shown as offline

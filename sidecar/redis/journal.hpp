@@ -74,6 +74,9 @@ class JournalWriter {
   Result<Appended> append(std::string entry, std::span<const LanePosition> positions,
                           LivePart live);
 
+  // Commands of live values that are written together or not at all. Those that fail inside are counted.
+  Result<LiveFailures> write_together(std::vector<Command> commands);
+
   // Whether Redis is still the one that took our fence: neither flushed nor come back old since, nor another's.
   Status confirm();
 

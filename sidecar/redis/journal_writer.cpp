@@ -218,6 +218,17 @@ Result<Appended> JournalWriter::append_some(const std::string& entry,
   return appended;
 }
 
+Result<LiveFailures> JournalWriter::write_together(std::vector<Command> commands) {
+  commands.insert(commands.begin(), {"MULTI"});
+  const Result<std::vector<Reply>> replies = transact(std::move(commands));
+  if (!replies) return replies.error();
+  LiveFailures failures;
+  for (const Reply& reply : *replies) {
+    if (reply.is_error()) failures.add(reply.text);
+  }
+  return failures;
+}
+
 Command JournalWriter::entry_command(const std::string& entry,
                                      std::span<const LanePosition> positions) const {
   Command arguments{"2", keys_.journal, keys_.positions, entry};

@@ -40,6 +40,7 @@ SidecarKeys::SidecarKeys(std::string_view sidecar_id) : id(sidecar_id) {
   fence = root + "fence";
   seq = root + "seq";
   status = root + "status";
+  latency = root + "latency";
   lanes = root + "lanes";
 }
 

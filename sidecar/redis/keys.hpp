@@ -37,6 +37,7 @@ struct SidecarKeys {
   std::string fence;      // string: token of the connection that may append
   std::string seq;        // hash: profile → last seq of its updates
   std::string status;     // string: JSON, TTL kStatusTtlS
+  std::string latency;    // string: id of the last entry whose latencies are in their minutes
   std::string lanes;      // hash: what it says about each Lane, TTL kStatusTtlS (lane_words.hpp)
 };
 

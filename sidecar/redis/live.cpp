@@ -15,16 +15,10 @@ namespace {
 using model::Block;
 using model::Event;
 
-constexpr std::int64_t kFutureMinutesMax = 1;  // a bot's clock may be ahead of ours
 constexpr std::size_t kPushedTogetherMax = 500;
 
 bool is_old(std::int64_t event_time_ns, std::int64_t now_ns) {
   return event_time_ns < now_ns - kLiveTtlS * model::kNsPerSecond;
-}
-
-bool is_live_minute(std::int64_t minute, std::int64_t now_ns) {
-  const std::int64_t now_minute = model::unix_minute(now_ns);
-  return minute > now_minute - kLatencyMinutesKept && minute <= now_minute + kFutureMinutesMax;
 }
 
 LiveCommand plain(Command arguments) {
@@ -234,90 +228,6 @@ class PartBuilder {
 
 }  // namespace
 
-// ── latency ──────────────────────────────────────────────────────────────────────────────────────
-
-std::string LiveLatency::field_of(std::int64_t minute) const {
-  return std::to_string(minute) + ":" + sidecar_id_;
-}
-
-Status LiveLatency::load(Client& client, const LiveKeys& keys, std::span<const Block> blocks,
-                         std::int64_t now_ns) {
-  std::set<ScriptMinute> unknown;
-  for (const Block& block : blocks) {
-    for (const model::LatencyMinute& minute : block.latency_minutes) {
-      ScriptMinute name{minute.minute, minute.profile_id, minute.script_name};
-      if (is_live_minute(minute.minute, now_ns) && !minutes_.contains(name)) {
-        unknown.insert(std::move(name));
-      }
-    }
-  }
-  if (unknown.empty()) return Done{};
-  std::vector<Command> commands;
-  for (const ScriptMinute& name : unknown) {
-    commands.push_back(
-        {"HGET", keys.latency_stats(name.profile_id, name.script_name), field_of(name.minute)});
-  }
-  Result<std::vector<Reply>> replies = client.run_all(commands);
-  if (!replies) return replies.error();
-  std::size_t i = 0;
-  for (const ScriptMinute& name : unknown) {
-    const Reply& reply = (*replies)[i++];
-    model::LatencySummary summary;  // Empty when there is none, or none that can be read.
-    if (reply.kind == Reply::Kind::string) {
-      model::ByteReader reader(reply.text);
-      if (auto stored = model::LatencySummary::decode(reader); stored && reader.at_end()) {
-        summary = std::move(*stored);
-      }
-    }
-    minutes_.emplace(name, std::move(summary));
-  }
-  return Done{};
-}
-
-std::vector<LiveCommand> LiveLatency::fold(std::span<const Block> blocks, std::int64_t now_ns,
-                                           const LiveKeys& keys) {
-  std::set<ScriptMinute> touched;
-  std::set<std::string> with_new_minute;
-  for (const Block& block : blocks) {
-    for (const model::LatencyMinute& minute : block.latency_minutes) {
-      if (!is_live_minute(minute.minute, now_ns)) continue;
-      ScriptMinute name{minute.minute, minute.profile_id, minute.script_name};
-      model::LatencySummary& summary = minutes_[name];
-      if (summary.n() == 0) {
-        with_new_minute.insert(keys.latency_stats(minute.profile_id, minute.script_name));
-      }
-      summary.merge(minute.summary);
-      touched.insert(std::move(name));
-    }
-  }
-  std::map<std::string, Command> sets;
-  std::vector<LiveCommand> commands;
-  for (const ScriptMinute& name : touched) {
-    const std::string key = keys.latency_stats(name.profile_id, name.script_name);
-    Command& set = sets.try_emplace(key, Command{"HSET", key}).first->second;
-    std::string bytes;
-    model::ByteWriter writer(bytes);
-    minutes_[name].encode(writer);
-    set.push_back(field_of(name.minute));
-    set.push_back(std::move(bytes));
-  }
-  const std::int64_t oldest = model::unix_minute(now_ns) - kLatencyMinutesKept;
-  for (auto& [key, set] : sets) {
-    commands.push_back(plain(std::move(set)));
-    commands.push_back(expire(key, kLiveTtlS));
-    if (!with_new_minute.contains(key)) continue;
-    // An hour back is enough: had nothing been written for longer, the key would have expired.
-    Command remove{"HDEL", key};
-    for (std::int64_t minute = oldest - kLatencyMinutesKept; minute <= oldest; ++minute) {
-      remove.push_back(field_of(minute));
-    }
-    commands.push_back(plain(std::move(remove)));
-  }
-  const std::int64_t known_from = model::unix_minute(now_ns) - kLatencyMinutesKnown;
-  minutes_.erase(minutes_.begin(), minutes_.lower_bound(ScriptMinute{known_from, 0, {}}));
-  return commands;
-}
-
 // ── the registry ─────────────────────────────────────────────────────────────────────────────────
 
 void SeenScripts::see(std::int32_t profile_id, const std::string& script_name,
@@ -385,13 +295,10 @@ void RenewedTtls::spare(std::vector<LiveCommand>& commands, std::int64_t now_ns)
 // ── the whole ────────────────────────────────────────────────────────────────────────────────────
 
 LivePart live_part(std::span<const Block> blocks, std::int64_t now_ns, const LiveKeys& keys,
-                   LiveLatency& latency, SeenScripts& seen, RenewedTtls& ttls) {
+                   SeenScripts& seen, RenewedTtls& ttls) {
   PartBuilder builder(now_ns, keys, seen);
   for (const Block& block : blocks) builder.add(block);
   LivePart part = std::move(builder).take();
-  for (LiveCommand& command : latency.fold(blocks, now_ns, keys)) {
-    part.commands.push_back(std::move(command));
-  }
   ttls.spare(part.commands, now_ns);
   return part;
 }

@@ -7,7 +7,6 @@
 // Threads   One: the appending one.
 #pragma once
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -25,44 +24,6 @@
 #include "sidecar/redis/keys.hpp"
 
 namespace ddt::redis {
-
-inline constexpr std::int64_t kLatencyMinutesKnown = 3;  // later ones are read again from Redis
-
-// Latencies of the last hour per script and minute, as Redis holds them: what is written is the whole
-// Summary of a minute, so writing it twice changes nothing. Fields are "<unix minute>:<sidecar id>":
-// two hosts that run one script do not overwrite each other, readers merge.
-class LiveLatency {
- public:
-  explicit LiveLatency(std::string sidecar_id) : sidecar_id_(std::move(sidecar_id)) {}
-
-  // Reads the minutes these Blocks touch, where they are not known: one round trip per new minute.
-  Status load(Client& client, const LiveKeys& keys, std::span<const model::Block> blocks,
-              std::int64_t now_ns);
-
-  // Folds the Blocks in; gives the commands that make Redis hold the result, minutes older than an hour
-  // removed. Minutes outside the last hour are left out.
-  std::vector<LiveCommand> fold(std::span<const model::Block> blocks, std::int64_t now_ns,
-                                const LiveKeys& keys);
-
-  // Redis may hold something else than we think: read again before the next fold.
-  void forget() { minutes_.clear(); }
-
-  std::size_t minutes_known() const noexcept { return minutes_.size(); }
-
- private:
-  struct ScriptMinute {
-    std::int64_t minute = 0;  // first: the oldest are forgotten first
-    std::int32_t profile_id = 0;
-    std::string script_name;
-    auto operator<=>(const ScriptMinute&) const = default;
-  };
-
-  std::string field_of(std::int64_t minute) const;
-
-  std::string sidecar_id_;
-  std::map<ScriptMinute, model::LatencySummary>
-      minutes_;  // of the last kLatencyMinutesKnown minutes
-};
 
 // Who was seen when, on its way to the registry: a script that speaks all the time is written once a second, one
 // that begins, or begins anew in another Segment, at once.
@@ -112,10 +73,10 @@ class RenewedTtls {
   std::int64_t begun_ns_ = 0;
 };
 
-// All writes and messages for these Blocks, and what of the registry is due. Pure but for the latencies it folds,
-// the scripts it sees and the TTLs it renews.
+// All writes and messages for these Blocks, but for their latencies (live_latency.hpp), and what of the registry is
+// due. Pure but for the scripts it sees and the TTLs it renews.
 LivePart live_part(std::span<const model::Block> blocks, std::int64_t now_ns, const LiveKeys& keys,
-                   LiveLatency& latency, SeenScripts& seen, RenewedTtls& ttls);
+                   SeenScripts& seen, RenewedTtls& ttls);
 
 // JSON of one Event as its live key holds it: {"event_time_ns":"…","timestamp":"…",…}
 std::string live_json(const model::Event& event);
@@ -127,20 +88,16 @@ LiveCommand offline_command(const LiveKeys& keys, std::int32_t profile_id,
 
 // What the appending thread holds.
 //
-//   live.load(writer.client(), blocks, now_ns) → live.part(blocks, now_ns) → writer.append(entry, positions, part)
-//   any of them failed → live.forget()
+//   live.part(blocks, now_ns) → writer.append(entry, positions, part)
+//   failed → live.forget()
 //
 // Not for fill Blocks: their live values were written when they were drained first.
 class LiveValues {
  public:
-  LiveValues(LiveKeys keys, std::string sidecar_id)
-      : keys_(std::move(keys)), latency_(std::move(sidecar_id)) {}
+  explicit LiveValues(LiveKeys keys) : keys_(std::move(keys)) {}
 
-  Status load(Client& client, std::span<const model::Block> blocks, std::int64_t now_ns) {
-    return latency_.load(client, keys_, blocks, now_ns);
-  }
   LivePart part(std::span<const model::Block> blocks, std::int64_t now_ns) {
-    return live_part(blocks, now_ns, keys_, latency_, seen_, ttls_);
+    return live_part(blocks, now_ns, keys_, seen_, ttls_);
   }
   // Something is to be written even if no Block comes.
   bool is_due(std::int64_t now_ns) const noexcept { return seen_.is_due(now_ns); }
@@ -150,7 +107,6 @@ class LiveValues {
     return offline_command(keys_, profile_id, script_name, segment_name, last_seen_ns);
   }
   void forget() {
-    latency_.forget();
     seen_.forget();
     ttls_.forget();
   }
@@ -158,7 +114,6 @@ class LiveValues {
 
  private:
   LiveKeys keys_;
-  LiveLatency latency_;
   SeenScripts seen_;
   RenewedTtls ttls_;
 };

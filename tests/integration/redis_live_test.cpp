@@ -7,8 +7,10 @@
 #include <thread>
 #include <vector>
 
+#include "sidecar/model/codec.hpp"
 #include "sidecar/model/time.hpp"
 #include "sidecar/redis/live.hpp"
+#include "sidecar/redis/live_latency.hpp"
 #include "sidecar/redis/live_reader.hpp"
 #include "tests/support/private_redis.hpp"
 
@@ -52,8 +54,8 @@ class RedisLive : public ::testing::Test {
   }
   void write(JournalWriter& to, LiveValues& values, const std::vector<model::Block>& blocks,
              std::int64_t now_ns = kNow) {
-    ASSERT_TRUE(values.load(to.client(), blocks, now_ns));
-    const Result<Appended> appended = to.append("entry", {}, values.part(blocks, now_ns));
+    const Result<Appended> appended =
+        to.append(model::encode_entry(blocks), {}, values.part(blocks, now_ns));
     ASSERT_TRUE(appended) << appended.error().message;
     EXPECT_EQ(appended->live_failures, 0U) << appended->live_failure;
   }
@@ -96,7 +98,7 @@ TEST_F(RedisLive, WhatIsWrittenIsRead) {
   }
   block.fact_events.emplace_back(order);
   JournalWriter to = writer();
-  LiveValues values{LiveKeys(), "test-1"};
+  LiveValues values{LiveKeys()};
   write(to, values, {block});
 
   EXPECT_EQ((*reader_.equity(7))->object.string_or("account_equity"), "100000");
@@ -124,7 +126,7 @@ TEST_F(RedisLive, WhatIsWrittenIsRead) {
 
 TEST_F(RedisLive, AnOlderReadingOfALaterBatchDoesNotReplace) {
   JournalWriter to = writer();
-  LiveValues values{LiveKeys(), "test-1"};
+  LiveValues values{LiveKeys()};
   model::Block newer, older;
   newer.latest_states = {equity(kNow, 2 * kE8)};
   older.latest_states = {equity(kNow - 1, kE8)};
@@ -133,34 +135,96 @@ TEST_F(RedisLive, AnOlderReadingOfALaterBatchDoesNotReplace) {
   EXPECT_EQ((*reader_.equity(7))->object.string_or("account_equity"), "2");
 }
 
-TEST_F(RedisLive, LatenciesOfTheLastHourSurviveARestartAndAreNotCountedTwice) {
+// A sidecar as far as latencies are concerned: appends entries of one Lane, writes their minutes when told to.
+class LatencyHost {
+ public:
+  LatencyHost(const ConnectOptions& options, const std::string& id, std::int64_t now_ns = kNow)
+      : writer_(*JournalWriter::connect(options, SidecarKeys(id))),
+        latency_(SidecarKeys(id), LiveKeys()) {
+    JournalReader journal = *JournalReader::connect(options, SidecarKeys(id));
+    if (!latency_.begin(writer_.client(), journal, now_ns)) throw std::runtime_error("begin");
+  }
+  void append(model::Block block, std::int64_t now_ns = kNow) {
+    const std::vector<model::Block> blocks{std::move(block)};
+    const Result<Appended> appended = writer_.append(model::encode_entry(blocks), {}, {});
+    ASSERT_TRUE(appended && latency_.load(writer_.client(), blocks, now_ns));
+    latency_.fold(blocks, appended->id, now_ns);
+  }
+  void write(std::int64_t now_ns = kNow) {
+    const auto written = writer_.write_together(latency_.take(now_ns));
+    ASSERT_TRUE(written && written->count == 0);
+  }
+
+ private:
+  JournalWriter writer_;
+  LiveLatency latency_;
+};
+
+model::Block latencies_at(std::uint64_t from, std::int64_t time_ns, int count) {
+  model::Block block = latencies(time_ns, count);
+  block.from = from;
+  block.to = from + 1;
+  return block;
+}
+
+TEST_F(RedisLive, LatenciesAreThereOnceWheneverTheSidecarIsKilled) {
   {
-    JournalWriter to = writer();
-    LiveValues values{LiveKeys(), "test-1"};
-    write(to, values, {latencies(kNow, 3)});
-    write(to, values, {latencies(kNow, 4)});
+    LatencyHost host(server_.options(), "test-1");
+    host.append(latencies_at(0, kNow, 3));
+  }
+  EXPECT_EQ(latency_count(kNow), 0U) << "killed before they were written";
+  {
+    LatencyHost host(server_.options(), "test-1");
+    host.write();
+    EXPECT_EQ(latency_count(kNow), 3U);
+    host.append(latencies_at(1, kNow, 4));
+    host.write();
     EXPECT_EQ(latency_count(kNow), 7U);
-    // An append that failed: its Block comes again.
-    const std::vector<model::Block> lost{latencies(kNow, 5)};
-    (void)values.part(lost, kNow);
-    values.forget();
-    write(to, values, lost);
+    host.append(latencies_at(2, kNow, 5));
+    host.append(latencies_at(2, kNow, 5));  // as a Redis that was cut may hold it
+  }
+  {
+    LatencyHost host(server_.options(), "test-1");
+    host.write();
     EXPECT_EQ(latency_count(kNow), 12U);
   }
-  JournalWriter to = writer();
-  LiveValues values{LiveKeys(), "test-1"};
-  write(to, values, {latencies(kNow, 1)});
-  EXPECT_EQ(latency_count(kNow), 13U);
-  LiveValues other_host{LiveKeys(), "test-2"};
-  write(to, other_host, {latencies(kNow, 10)});
-  EXPECT_EQ(latency_count(kNow), 23U);
+  LatencyHost host(server_.options(), "test-1");
+  host.write();
+  EXPECT_EQ(latency_count(kNow), 12U) << "nothing was new";
+}
 
-  const std::int64_t later = kNow + 30 * 60 * kSecond;
-  write(to, values, {latencies(later, 2)}, later);
+// As one of an earlier version, which wrote minutes with every append.
+TEST_F(RedisLive, AJournalWithoutAMarkIsTakenForWritten) {
+  {
+    LatencyHost host(server_.options(), "test-1");
+    host.append(latencies_at(0, kNow, 3));
+    host.write();
+  }
+  ASSERT_TRUE(server_.client().run({"DEL", keys_.latency}));
+  LatencyHost host(server_.options(), "test-1");
+  host.append(latencies_at(1, kNow, 1));
+  host.write();
+  EXPECT_EQ(latency_count(kNow), 4U);
+}
+
+TEST_F(RedisLive, LatenciesOfTwoHostsAreMergedAndOldMinutesGo) {
+  LatencyHost host(server_.options(), "test-1");
+  host.append(latencies_at(0, kNow, 13));
+  host.write();
+  {
+    LatencyHost other(server_.options(), "test-2");
+    other.append(latencies_at(0, kNow, 10));
+    other.write();
+  }
+  EXPECT_EQ(latency_count(kNow), 23U);
+  const std::int64_t later = kNow + 30 * 60 * kSecond, much_later = kNow + 61 * 60 * kSecond;
+  LatencyHost again(server_.options(), "test-1", later);  // the other has begun meanwhile
+  again.append(latencies_at(1, later, 2), later);
+  again.write(later);
   EXPECT_EQ(latency_count(later), 25U);
-  const std::int64_t much_later = kNow + 61 * 60 * kSecond;
   EXPECT_EQ(latency_count(much_later), 2U);
-  write(to, values, {latencies(much_later, 1)}, much_later);
+  again.append(latencies_at(2, much_later, 1), much_later);
+  again.write(much_later);
   EXPECT_EQ(latency_count(much_later), 3U);
   EXPECT_EQ(server_.client().run({"HLEN", "telemetry:latency_stats:7:order_monitor"})->integer, 3)
       << "its own old minute is removed, the other host's is its own business";
@@ -168,7 +232,7 @@ TEST_F(RedisLive, LatenciesOfTheLastHourSurviveARestartAndAreNotCountedTwice) {
 
 TEST_F(RedisLive, OfflineDoesNotHideASuccessorThatWasSeenLater) {
   JournalWriter to = writer();
-  LiveValues values{LiveKeys(), "test-1"};
+  LiveValues values{LiveKeys()};
   model::Block block;
   block.segment_name = "first";
   block.latest_states = {equity(kNow, kE8)};

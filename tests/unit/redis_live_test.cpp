@@ -9,6 +9,7 @@
 #include "sidecar/model/json.hpp"
 #include "sidecar/model/time.hpp"
 #include "sidecar/redis/live.hpp"
+#include "sidecar/redis/live_latency.hpp"
 
 namespace ddt::redis {
 namespace {
@@ -45,10 +46,9 @@ model::EquityEvent equity(std::int64_t time_ns, std::int64_t account_equity_e8) 
 }
 
 LivePart part_of(const std::vector<model::Block>& blocks) {
-  LiveLatency latency("test");
   SeenScripts seen;
   RenewedTtls ttls;
-  return live_part(blocks, kNow, LiveKeys(), latency, seen, ttls);
+  return live_part(blocks, kNow, LiveKeys(), seen, ttls);
 }
 
 std::vector<LiveCommand> on_key(const LivePart& part, const std::string& key) {
@@ -241,9 +241,8 @@ TEST(LivePart, IsEmptyWithoutBlocks) {
   EXPECT_THAT(part.messages, IsEmpty());
 }
 
-TEST(LiveLatency, WritesWholeMinutesOfAllEndpointsAndForgetsOldOnes) {
-  LiveLatency latency("s1");
-  const LiveKeys keys;
+TEST(LiveLatency, WritesWholeMinutesOfAllEndpointsOnceASecondAndForgetsOldOnes) {
+  LiveLatency latency(SidecarKeys("s1"), LiveKeys());
   const auto block_at = [](std::int64_t time_ns) {
     model::Block block;
     for (const char* endpoint : {"/a", "/b"}) {
@@ -254,26 +253,36 @@ TEST(LiveLatency, WritesWholeMinutesOfAllEndpointsAndForgetsOldOnes) {
     return block;
   };
   const std::vector<model::Block> now{block_at(kNow)};
-  const auto stored = [&](const std::vector<LiveCommand>& commands) {
-    model::ByteReader reader(commands.at(0).arguments.at(3));
+  const auto stored = [&](const std::vector<Command>& commands) {
+    model::ByteReader reader(commands.at(0).at(3));
     return model::LatencySummary::decode(reader)->n();
   };
-  const auto first = latency.fold(now, kNow, keys);
-  ASSERT_EQ(first.size(), 3U);
-  EXPECT_EQ(first[0].arguments[0], "HSET");
-  EXPECT_EQ(first[0].arguments[2], std::to_string(model::unix_minute(kNow)) + ":s1");
-  EXPECT_EQ(first[2].arguments[0], "HDEL");
+  EXPECT_FALSE(latency.is_due(kNow)) << "nothing was said";
+  latency.fold(now, "1-1", kNow);
+  ASSERT_TRUE(latency.is_due(kNow));
+  const auto first = latency.take(kNow);
+  ASSERT_EQ(first.size(), 4U);
+  EXPECT_EQ(first[0][0], "HSET");
+  EXPECT_EQ(first[0][2], std::to_string(model::unix_minute(kNow)) + ":s1");
+  EXPECT_EQ(first[2][0], "HDEL");
+  EXPECT_EQ(first[3], (Command{"SET", "ddt:{s1}:latency", "1-1"}));
   EXPECT_EQ(stored(first), 2U);
-  const auto second = latency.fold(now, kNow, keys);
-  EXPECT_EQ(second.size(), 2U) << "old minutes are removed once a minute";
-  EXPECT_EQ(stored(second), 4U);
+  latency.fold(now, "1-2", kNow);
+  latency.fold(now, "1-3", kNow);
+  EXPECT_FALSE(latency.is_due(kNow + kSecond - 1));
+  ASSERT_TRUE(latency.is_due(kNow + kSecond));
+  const auto second = latency.take(kNow + kSecond);
+  EXPECT_EQ(second.size(), 3U) << "old minutes are removed once a minute";
+  EXPECT_EQ(stored(second), 6U);
+  EXPECT_EQ(second.back().back(), "1-3");
+  EXPECT_FALSE(latency.is_due(kNow + 10 * kSecond)) << "Redis has it";
   EXPECT_EQ(latency.minutes_known(), 1U);
   const std::int64_t later = kNow + 4 * 60 * kSecond;
-  const std::vector<model::Block> next{block_at(later)};
-  (void)latency.fold(next, later, keys);
+  latency.fold(std::vector{block_at(later)}, "1-4", later);
+  (void)latency.take(later);
   EXPECT_EQ(latency.minutes_known(), 1U);
-  const std::vector<model::Block> future{block_at(later + 3'600 * kSecond)};
-  EXPECT_THAT(latency.fold(future, later, keys), IsEmpty());
+  latency.fold(std::vector{block_at(later + 3'600 * kSecond)}, "1-5", later);
+  EXPECT_FALSE(latency.has_news());
 }
 
 // ── the registry ─────────────────────────────────────────────────────────────────────────────────────
