@@ -128,6 +128,11 @@ Status Append::write_latencies() {
   // Memory is short: what is not written now is with the next ones, if its minute is still known then.
   if (memory_is_short_) commands.erase(commands.begin(), commands.end() - 1);
   const auto written = writer_->write_together(std::move(commands));
+  if (!written && written.error().code == redis::kTransactionRefused) {
+    tell_failures(1,
+                  written.error().message);  // memory, a right that is missing: the journal goes on
+    return Done{};
+  }
   if (!written) return written.error();
   tell_failures(written->count, written->first);
   return Done{};

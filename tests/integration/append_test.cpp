@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "shm/base/clock.hpp"
+#include "sidecar/model/time.hpp"
 #include "tests/support/private_redis.hpp"
 
 namespace ddt::sidecar {
@@ -81,6 +82,28 @@ TEST_F(AppendTest, AppendsTogetherWhatWaits) {
   EXPECT_EQ(append.counters().entries, 1U);
   EXPECT_EQ(exchange_.acknowledged.take().back().position, 10U);
   EXPECT_EQ(batches_.bytes(), 0U);
+}
+
+TEST_F(AppendTest, LatenciesThatRedisRefusesStopNoEntry) {
+  ASSERT_TRUE(server_.client().run(
+      {"ACL", "SETUSER", "ddt", "on", ">secret", "~*", "&*", "+@all", "-expire"}));
+  AppendConfig limited = config();
+  limited.redis.username = "ddt";
+  limited.redis.password = "secret";
+  Append append(limited, batches_, exchange_);
+  model::Block block;
+  block.lane = kLane;
+  block.to = block.ordinal_to = 1;
+  block.latency_minutes.push_back(
+      {7, "order_monitor", "/orders", model::unix_minute(wall_ns()), {}});
+  block.latency_minutes.back().summary.add(1'000'000, 200);
+  batches_.push({.blocks = {block}, .bytes = 1'000});
+  ASSERT_TRUE(append_all(append));
+  ASSERT_TRUE(work(append, [&] { return append.counters().live_failures > 0; }));
+  push(1, 2);
+  ASSERT_TRUE(append_all(append));
+  EXPECT_EQ(exchange_.acknowledged.take().back().position, 2U);
+  EXPECT_EQ(append.counters().reconnects, 1U);
 }
 
 TEST_F(AppendTest, ConfirmsRedisWhileItAnswers) {
