@@ -13,8 +13,7 @@
 #include "sidecar/model/time.hpp"
 #include "sidecar/rollup/write_facts.hpp"
 #include "sidecar/rollup/write_states.hpp"
-#include "sql/migrator.hpp"
-#include "tests/support/private_mysql.hpp"
+#include "tests/support/migrated_mysql.hpp"
 
 namespace ddt::sidecar {
 namespace {
@@ -23,18 +22,8 @@ std::int64_t at(const std::string& text) { return *model::parse_time(text); }
 constexpr std::int64_t e8(std::int64_t whole) { return whole * kE8; }
 const std::int64_t kLongAfter = at("2027-01-01T00:00:00Z");
 
-class FiguresTest : public ::testing::Test {
+class FiguresTest : public test::MigratedMysqlTest {
  protected:
-  static void SetUpTestSuite() {
-    server_ = new test::PrivateMysql;
-    must(sql::create_database_if_missing(server_->options()));
-    auto mysql = connect();
-    must(sql::migrate(mysql));
-  }
-  static void TearDownTestSuite() {
-    delete server_;
-    server_ = nullptr;
-  }
   void SetUp() override {
     ++profile_id_;
     mysql_.emplace(connect());
@@ -43,14 +32,6 @@ class FiguresTest : public ::testing::Test {
   }
 
   static FiguresConfig config() { return {.mysql = server_->options(), .interval_ms = 0}; }
-  static sql::Connection connect() {
-    auto mysql = sql::Connection::connect(server_->options());
-    if (!mysql) throw std::runtime_error(mysql.error().message);
-    return std::move(mysql).value();
-  }
-  static void must(const Status& status) {
-    if (!status) throw std::runtime_error(status.error().message);
-  }
 
   model::Origin origin(std::int64_t time_ns, const std::string& script = "order_monitor") {
     return {.profile_id = profile_id_,
@@ -161,14 +142,12 @@ class FiguresTest : public ::testing::Test {
                {std::int64_t{profile_id_}});
   }
 
-  static test::PrivateMysql* server_;
   static std::int32_t profile_id_;
   std::uint64_t position_ = static_cast<std::uint64_t>(profile_id_) * 1'000'000;
   std::int64_t now_ns_ = 0;
   std::optional<sql::Connection> mysql_;
   std::unique_ptr<Figures> figures_;
 };
-test::PrivateMysql* FiguresTest::server_ = nullptr;
 std::int32_t FiguresTest::profile_id_ = 0;
 
 constexpr const char* kHour14 = "2026-03-19 14:00:00";

@@ -3,15 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "sidecar/model/time.hpp"
 #include "sidecar/rollup/write_facts.hpp"
 #include "sidecar/rollup/write_states.hpp"
-#include "sql/migrator.hpp"
-#include "tests/support/private_mysql.hpp"
+#include "tests/support/migrated_mysql.hpp"
 
 namespace ddt::sidecar {
 namespace {
@@ -22,30 +20,11 @@ constexpr std::int64_t e8(std::int64_t whole) { return whole * kE8; }
 const std::int64_t kNine = at("2026-11-23T09:10:00Z");
 const std::int64_t kTen = at("2026-11-23T10:10:00Z");
 
-class RollupRowsTest : public ::testing::Test {
+class RollupRowsTest : public test::MigratedMysqlTest {
  protected:
-  static void SetUpTestSuite() {
-    server_ = new test::PrivateMysql;
-    must(sql::create_database_if_missing(server_->options()));
-    auto mysql = connect();
-    must(sql::migrate(mysql));
-  }
-  static void TearDownTestSuite() {
-    delete server_;
-    server_ = nullptr;
-  }
   void SetUp() override {
     profile_id_ += 10;
     mysql_.emplace(connect());
-  }
-
-  static sql::Connection connect() {
-    auto mysql = sql::Connection::connect(server_->options());
-    if (!mysql) throw std::runtime_error(mysql.error().message);
-    return std::move(mysql).value();
-  }
-  static void must(const Status& status) {
-    if (!status) throw std::runtime_error(status.error().message);
   }
 
   model::Origin origin(std::int64_t time_ns) {
@@ -118,7 +97,6 @@ class RollupRowsTest : public ::testing::Test {
     return rows->front().is_null(0) ? "NULL" : std::string(rows->front().text(0));
   }
 
-  static inline test::PrivateMysql* server_ = nullptr;
   static inline std::int32_t profile_id_ = 0;
   static inline std::uint64_t position_ = 0;
   std::optional<sql::Connection> mysql_;
