@@ -110,10 +110,10 @@ void Append::failed(const Error& error, std::int64_t now_ns) {
   writer_.reset();
 }
 
-void Append::tell_failures(std::uint64_t count, const std::string& first) {
-  if (count == 0) return;
-  counters_.live_failures += count;
-  spdlog::warn("append: {} live writes failed: {}", count, first);
+void Append::tell_failures(const redis::LiveFailures& failures) {
+  if (failures.count == 0) return;
+  counters_.live_failures += failures.count;
+  spdlog::warn("append: {} live writes failed: {}", failures.count, failures.first);
 }
 
 Status Append::fold_latencies(const std::string& entry_id) {
@@ -129,12 +129,12 @@ Status Append::write_latencies() {
   if (memory_is_short_) commands.erase(commands.begin(), commands.end() - 1);
   const auto written = writer_->write_together(std::move(commands));
   if (!written && written.error().code == redis::kTransactionRefused) {
-    tell_failures(1,
-                  written.error().message);  // memory, a right that is missing: the journal goes on
+    // Memory, a right that is missing: the journal goes on.
+    tell_failures({.count = 1, .first = written.error().message});
     return Done{};
   }
   if (!written) return written.error();
-  tell_failures(written->count, written->first);
+  tell_failures(*written);
   return Done{};
 }
 
@@ -210,7 +210,7 @@ Status Append::append_pending(std::int64_t now_ns) {
   const std::size_t entry_bytes = entry.size();
   auto appended = writer_->append(std::move(entry), positions, std::move(live));
   if (!appended) return appended.error();
-  tell_failures(appended->live_failures, appended->live_failure);
+  tell_failures(appended->live);
   journal_bytes_ += entry_bytes;
   if (entry_bytes > 0) ++counters_.entries;
   acknowledged_.appended(positions);

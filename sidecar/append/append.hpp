@@ -79,7 +79,7 @@ class Append {
   Status fold_latencies(const std::string& entry_id);
   Status write_latencies();
   void failed(const Error& error, std::int64_t now_ns);
-  void tell_failures(std::uint64_t count, const std::string& first);
+  void tell_failures(const redis::LiveFailures& failures);
 
   const AppendConfig config_;
   const redis::SidecarKeys keys_;

@@ -51,8 +51,7 @@ using Positions = std::map<model::LaneName, LanePosition>;
 
 struct Appended {
   std::string id;  // of the entry in the stream
-  std::uint64_t live_failures = 0;
-  std::string live_failure;  // text of the first
+  LiveFailures live;
 };
 
 inline constexpr int kFenceTaken = 1;  // Error::code: another connection holds the fence

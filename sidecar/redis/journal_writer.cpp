@@ -169,12 +169,10 @@ Result<Appended> JournalWriter::append(std::string entry, std::span<const LanePo
       if (!run) return run;
       appended = std::move(run);
     } else if (run) {
-      appended->live_failures += run->live_failures;
-      if (appended->live_failure.empty()) appended->live_failure = std::move(run->live_failure);
+      appended->live.add(std::move(run->live));
     } else {  // The entry is in: what is left of the live values is not worth an error.
-      appended->live_failures +=
-          some_commands.size() + some_messages.size() + commands.size() + messages.size();
-      if (appended->live_failure.empty()) appended->live_failure = run.error().message;
+      appended->live.add(run.error().message, some_commands.size() + some_messages.size() +
+                                                  commands.size() + messages.size());
       break;
     }
   }
@@ -190,8 +188,8 @@ Result<Appended> JournalWriter::append_some(const std::string& entry,
   const bool has_entry = !entry.empty() || !positions.empty();
   if (has_entry) transaction.push_back(entry_command(entry, positions));
   live_.put(commands, is_only_sidecar_, transaction);
-  LiveFailures failures;
-  push_messages(messages, transaction, failures);
+  Appended appended;
+  push_messages(messages, transaction, appended.live);
   Result<std::vector<Reply>> replies = transact(std::move(transaction));
   if (!replies && replies.error().code == kTransactionRefused && has_entry &&
       commands.size() + messages.size() > 0) {
@@ -199,21 +197,17 @@ Result<Appended> JournalWriter::append_some(const std::string& entry,
     live_ = LiveWrites();
     Result<Appended> alone = append_some(entry, positions, {}, {});
     if (!alone) return alone;
-    alone->live_failures = commands.size() + messages.size();
-    alone->live_failure = replies.error().message;
+    alone->live.add(replies.error().message, commands.size() + messages.size());
     return alone;
   }
   if (!replies) return replies.error();
-  Appended appended;
   std::span<const Reply> answers(*replies);
   if (has_entry) {
     if (answers.front().is_error()) return append_error(keys_, answers.front().text);
     appended.id = answers.front().text;
     answers = answers.subspan(1);
   }
-  failures.add(live_.answered(answers));
-  appended.live_failures = failures.count;
-  appended.live_failure = std::move(failures.first);
+  appended.live.add(live_.answered(answers));
   return appended;
 }
 
@@ -244,8 +238,8 @@ void JournalWriter::push_messages(std::span<const LiveMessage> messages,
                                   std::vector<Command>& transaction, LiveFailures& failures) {
   if (messages.empty()) return;
   if (!seqs_are_kept_) {
-    for (std::size_t i = 0; i < messages.size(); ++i)
-      failures.add("redis: " + keys_.seq + " is a key of another type: nothing is published");
+    failures.add("redis: " + keys_.seq + " is a key of another type: nothing is published",
+                 messages.size());
     return;
   }
   struct Lines {

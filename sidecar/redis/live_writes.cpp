@@ -14,8 +14,9 @@ Command expire(const std::string& key, int ttl_s) { return {"EXPIRE", key, std::
 
 }  // namespace
 
-void LiveFailures::add(std::string_view text) {
-  if (++count == 1) first = text;
+void LiveFailures::add(std::string_view text, std::uint64_t times) {
+  if (count == 0 && times > 0) first = text;
+  count += times;
 }
 
 void LiveFailures::add(LiveFailures more) {

@@ -50,7 +50,7 @@ struct LivePart {
 struct LiveFailures {
   std::uint64_t count = 0;
   std::string first;  // its text
-  void add(std::string_view text);
+  void add(std::string_view text, std::uint64_t times = 1);
   void add(LiveFailures more);
 };
 

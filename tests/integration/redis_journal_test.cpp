@@ -92,7 +92,7 @@ TEST_F(RedisJournal, EntryAndPositionsLandTogetherAndAreReadBack) {
     positions.push_back({lane(7, i), 1'000'000'000'000U + i});
   const Result<Appended> appended = to.append(bytes, positions, {});
   ASSERT_TRUE(appended) << appended.error().message;
-  EXPECT_EQ(appended->live_failures, 0U);
+  EXPECT_EQ(appended->live.count, 0U);
 
   const Result<Positions> read = to.acknowledged_positions();
   ASSERT_TRUE(read);
@@ -284,8 +284,8 @@ TEST_F(RedisJournal, ALiveKeyOfAnotherTypeIsCountedAndStopsNothing) {
       {LiveCommand::Kind::plain, {"SET", "good", std::string("\0b", 2)}, 0, kLiveTtlS});
   const Result<Appended> appended = append(to, "one", 10, live);
   ASSERT_TRUE(appended) << appended.error().message;
-  EXPECT_EQ(appended->live_failures, 3U);
-  EXPECT_NE(appended->live_failure.find("WRONGTYPE"), std::string::npos);
+  EXPECT_EQ(appended->live.count, 3U);
+  EXPECT_NE(appended->live.first.find("WRONGTYPE"), std::string::npos);
   EXPECT_EQ(text({"GET", "good"}), std::string("\0b", 2));
   EXPECT_EQ(length(), 1);
 }
@@ -299,8 +299,8 @@ TEST_F(RedisJournal, ALiveWriteThatRedisRefusesStopsAllOfThemAndNotTheEntry) {
   live.messages.push_back({7, "telemetry:live:7", ",\"data\":{}}"});
   const Result<Appended> appended = append(to, "one", 10, live);
   ASSERT_TRUE(appended) << appended.error().message;
-  EXPECT_EQ(appended->live_failures, 3U);
-  EXPECT_NE(appended->live_failure.find("NOCOMMAND"), std::string::npos);
+  EXPECT_EQ(appended->live.count, 3U);
+  EXPECT_NE(appended->live.first.find("NOCOMMAND"), std::string::npos);
   EXPECT_EQ(length(), 1);
   EXPECT_EQ(position_in(to), 10U);
   live.commands = {latest("key", 4, "\"a\":1")};
@@ -317,7 +317,7 @@ TEST_F(RedisJournal, PublishesNothingThatItCannotNumber) {
   live.messages.push_back({7, "telemetry:live:7", ",\"data\":{}}"});
   const Result<Appended> appended = append(to, "one", 10, live);
   ASSERT_TRUE(appended) << appended.error().message;
-  EXPECT_EQ(appended->live_failures, 1U);
+  EXPECT_EQ(appended->live.count, 1U);
   EXPECT_EQ(*subscriber->next(200ms), std::nullopt);
 }
 
@@ -355,7 +355,7 @@ TEST_F(RedisJournal, LatestOnlyMovesForwardInEventTime) {
     live.commands.back().arguments.insert(live.commands.back().arguments.begin() + 1, "SPY");
     const Result<Appended> appended = to.append("", {}, live);
     ASSERT_TRUE(appended);
-    EXPECT_EQ(appended->live_failures, 0U) << appended->live_failure;
+    EXPECT_EQ(appended->live.count, 0U) << appended->live.first;
     EXPECT_EQ(appended->id, "");
   };
   const auto holds = [&](const std::string& rest) {

@@ -57,7 +57,7 @@ class RedisLive : public ::testing::Test {
     const Result<Appended> appended =
         to.append(model::encode_entry(blocks), {}, values.part(blocks, now_ns));
     ASSERT_TRUE(appended) << appended.error().message;
-    EXPECT_EQ(appended->live_failures, 0U) << appended->live_failure;
+    EXPECT_EQ(appended->live.count, 0U) << appended->live.first;
   }
   std::uint64_t latency_count(std::int64_t now_ns) {
     const auto merged = reader_.latency_last_hour(7, "order_monitor", now_ns);
@@ -305,7 +305,7 @@ TEST_F(RedisLive, MoreThanOneTransactionLosesNothing) {
   JournalWriter to = writer();
   const Result<Appended> appended = to.append("entry", {}, part);
   ASSERT_TRUE(appended);
-  EXPECT_EQ(appended->live_failures, 0U);
+  EXPECT_EQ(appended->live.count, 0U);
   EXPECT_EQ(server_.client().run({"GET", "counter"})->text, std::to_string(kLiveTogetherMax + 10));
   EXPECT_EQ(*reader_.last_seq(7), static_cast<std::int64_t>(kLiveTogetherMax + 10));
   EXPECT_EQ(server_.client().run({"XLEN", keys_.journal})->integer, 1);
