@@ -381,8 +381,7 @@ class BasicLaneReader {
   bool has_next() const noexcept {
     return Memory::load(sequence_at(line_at(next_)), std::memory_order_acquire) == next_ + 1;  // R1
   }
-  // Asks for the line that has_next() looks at.
-  void prefetch_next() const noexcept { __builtin_prefetch(line_at(next_)); }
+  const std::byte* lines() const noexcept { return lines_; }
 
   std::uint64_t next() const noexcept { return next_; }
   // Reads again from `position`, which must not have been released.

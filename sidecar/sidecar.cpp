@@ -18,11 +18,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Lanes are looked at this often: while somebody speaks, and once all have been silent for a while.
-constexpr std::int64_t kBusyNapNs = 1'000'000;
-constexpr std::int64_t kIdleNapNs = 5'000'000;
-constexpr std::int64_t kIdleAfterNs = 100'000'000;
-constexpr milliseconds kAppendNap{50};  // at most; the drain rings
+constexpr std::int64_t kNapNs = 5'000'000;  // at most, of a drain that has found nothing
+constexpr milliseconds kAppendNap{50};      // at most; the drain rings
 constexpr milliseconds kFiguresNap{50};
 constexpr milliseconds kFiguresBehindNap{500};  // both write to one MySQL: the facts go first
 constexpr std::int64_t kFiguresRest = 2;        // times as long as they worked
@@ -166,7 +163,7 @@ void Sidecar::lower_timer_slack() const { ::prctl(PR_SET_TIMERSLACK, 1'000UL, 0U
 void Sidecar::drain_loop() {
   name_thread("drain");
   lower_timer_slack();
-  std::int64_t spoke_at_ns = 0, flush_at_ns = 0;
+  std::int64_t flush_at_ns = 0;
   while (!drain_stops_) {
     const std::int64_t begin_ns = monotonic_ns();
     const std::size_t records = drain_->work(begin_ns);
@@ -174,14 +171,9 @@ void Sidecar::drain_loop() {
     durability_is_redis_ = drain_->durability_is_redis();
     if (batches_.bytes() > 0) append_bell_.ring();
     if (begin_ns >= flush_at_ns) flush_at_ns = begin_ns + config_.drain.flush_interval_ns;
-    if (records > 0) {
-      spoke_at_ns = begin_ns;
-      continue;
-    }
-    const std::int64_t now_ns = monotonic_ns();
-    const bool is_idle = now_ns - spoke_at_ns > kIdleAfterNs;
+    if (records > 0) continue;
     // Up at the moment the next Blocks are due: whoever waits for them waits for us.
-    const std::int64_t nap_ns = is_idle ? kIdleNapNs : std::min(kBusyNapNs, flush_at_ns - now_ns);
+    const std::int64_t nap_ns = std::min(kNapNs, flush_at_ns - monotonic_ns());
     if (nap_ns > 0) std::this_thread::sleep_for(std::chrono::nanoseconds(nap_ns));
   }
   const std::int64_t deadline = monotonic_ns() + config_.shutdown_ms * 1'000'000;
@@ -191,7 +183,7 @@ void Sidecar::drain_loop() {
       return;
     }
     append_bell_.ring();
-    std::this_thread::sleep_for(std::chrono::nanoseconds(kBusyNapNs));
+    std::this_thread::sleep_for(std::chrono::nanoseconds(kNapNs));
   }
 }
 

@@ -82,12 +82,9 @@ std::size_t Drain::go_round() {
 
 // What nobody has said anything in since the last turn is not touched, but for the one line.
 std::size_t Drain::visit_those_with_news() {
-  constexpr std::size_t kAhead = 8;  // lines of as many pages: each costs a walk of the page tables
   std::size_t records = 0;
   const Segment* visited = nullptr;
-  for (std::size_t i = 0; i < watches_.size(); ++i) {
-    if (i + kAhead < watches_.size()) watches_[i + kAhead].reader.prefetch_next();
-    const Watch& watch = watches_[i];
+  for (const Watch& watch : watches_) {
     if (!watch.reader.has_next() || watch.lane->is_quarantined() || watch.segment == visited)
       continue;
     visited = watch.segment;
@@ -189,9 +186,11 @@ void Drain::calibrate(Segment& segment, bool is_first) {
 
 void Drain::scan() {
   scan_directory();
+  const std::size_t known = watches_.size();
   for (auto& [name, segment] : segments_) {
     if (!segment->is_quarantined()) find_new_lanes(*segment);
   }
+  if (watches_.size() != known) order_watches();
 }
 
 void Drain::find_new_lanes(Segment& segment) {
@@ -270,9 +269,15 @@ std::size_t Drain::read_lane(Segment& segment, Lane& lane, std::size_t records_m
   return records;
 }
 
+// As they lie in memory: every line costs a walk of the page tables, and neighbours share most of theirs.
+void Drain::order_watches() {
+  std::ranges::sort(watches_, {}, [](const Watch& watch) { return watch.reader.lines(); });
+  for (std::size_t i = 0; i < watches_.size(); ++i) watches_[i].lane->watch = i;
+}
+
 void Drain::unwatch(const Segment& segment) {
   std::erase_if(watches_, [&](const Watch& watch) { return watch.segment == &segment; });
-  for (std::size_t i = 0; i < watches_.size(); ++i) watches_[i].lane->watch = i;
+  order_watches();
   std::erase(orphans_, &segment);
 }
 

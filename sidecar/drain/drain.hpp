@@ -76,6 +76,7 @@ class Drain {
 
   std::size_t go_round();
   std::size_t visit_those_with_news();
+  void order_watches();
   void unwatch(const Segment& segment);
   void scan_directory();
   void scan();
