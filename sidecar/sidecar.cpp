@@ -22,7 +22,7 @@ constexpr std::int64_t kNapNs = 5'000'000;  // at most, of a drain that has foun
 constexpr milliseconds kAppendNap{50};      // at most; the drain rings
 constexpr milliseconds kFiguresNap{50};
 constexpr milliseconds kFiguresBehindNap{500};  // both write to one MySQL: the facts go first
-constexpr std::int64_t kFiguresRest = 2;        // times as long as they worked
+constexpr std::int64_t kFiguresRest = 7;        // times as long as they worked
 constexpr milliseconds kFiguresRestMax{500};
 constexpr double kBehindS = 1;
 constexpr std::int64_t kStatusIntervalNs = 1'000'000'000;
