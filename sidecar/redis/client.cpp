@@ -6,7 +6,9 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstring>
 #include <new>
@@ -115,20 +117,18 @@ class Connection {
 
   Status send(std::span<const Command> commands) {
     if (!is_open()) return closed();
-    std::vector<const char*> arguments;
-    std::vector<std::size_t> lengths;
+    formatted_.clear();
     for (const Command& command : commands) {
       DDT_CHECK(!command.empty());  // The server would answer nothing, and we would wait for it.
-      arguments.clear();
-      lengths.clear();
+      append_header('*', command.size());
       for (const std::string& argument : command) {
-        arguments.push_back(argument.data());
-        lengths.push_back(argument.size());
+        append_header('$', argument.size());
+        formatted_.append(argument).append("\r\n");
       }
-      if (redisAppendCommandArgv(context_.get(), static_cast<int>(command.size()), arguments.data(),
-                                 lengths.data()) != REDIS_OK) {
-        return failed("format a command");
-      }
+    }
+    if (redisAppendFormattedCommand(context_.get(), formatted_.data(), formatted_.size()) !=
+        REDIS_OK) {
+      return failed("format a command");
     }
     for (int is_done = 0; is_done == 0;) {
       if (redisBufferWrite(context_.get(), &is_done) != REDIS_OK) return failed("send");
@@ -201,6 +201,13 @@ class Connection {
     return Done{};
   }
 
+  // RESP: hiredis's own formatting allocates and copies twice for each command.
+  void append_header(char type, std::size_t size) {
+    std::array<char, 24> text{type};
+    char* const end = std::to_chars(text.data() + 1, text.data() + text.size(), size).ptr;
+    formatted_.append(text.data(), end).append("\r\n");
+  }
+
   Result<std::optional<Reply>> parse() {
     void* parsed = nullptr;
     if (redisGetReplyFromReader(context_.get(), &parsed) != REDIS_OK)
@@ -223,7 +230,8 @@ class Connection {
 
   std::string address_;
   std::unique_ptr<redisContext, Freed> context_;
-  Reply root_;  // the reply being parsed
+  Reply root_;             // the reply being parsed
+  std::string formatted_;  // the commands being sent
 };
 
 std::string address_of(const ConnectOptions& options) {

@@ -5,7 +5,7 @@
 //   ddt:{id}:fence     string   token of the only connection that may append
 //   ddt:{id}:seq       hash     profile → seq of its last update message
 //
-// Append    One transaction: entry and positions (one script: both or neither), live values, seqs, PUBLISH. It
+// Append    One transaction: entry, positions (a script: only if the entry is in), live values, seqs, PUBLISH. It
 //           runs only if nobody has touched the fence since we saw our token there: WATCH (docs/adr/0011). A live
 //           write that fails stops nothing.
 // Fence     connect() puts a random token into the fence, then the positions are read: a command
@@ -68,7 +68,7 @@ class JournalWriter {
   // A field that is no Lane or no number is left out: that Lane is drained again from its commit.
   Result<Positions> acknowledged_positions();
 
-  // entry may be empty: then only positions and live values are written, under the same fence.
+  // entry may be empty, and positions with it: then only live values are written, under the same fence.
   // An Error says nothing about whether the entry landed (the answer may be what was lost).
   Result<Appended> append(std::string entry, std::span<const LanePosition> positions,
                           LivePart live);
@@ -92,7 +92,7 @@ class JournalWriter {
   JournalWriter(Client client, SidecarKeys keys, std::string token)
       : client_(std::move(client)), keys_(std::move(keys)), token_(std::move(token)) {}
 
-  static constexpr std::size_t kWatchCommands = 3;
+  static constexpr std::size_t kWatchCommands = 4;
 
   Status read_seqs();
   std::vector<Command> watch_commands() const;
@@ -103,7 +103,7 @@ class JournalWriter {
   Result<Appended> append_some(const std::string& entry, std::span<const LanePosition> positions,
                                std::span<LiveCommand> commands,
                                std::span<const LiveMessage> messages);
-  Command entry_command(const std::string& entry, std::span<const LanePosition> positions) const;
+  Command positions_command(std::span<const LanePosition> positions) const;
   void push_messages(std::span<const LiveMessage> messages, std::vector<Command>& transaction,
                      LiveFailures& failures);
 

@@ -99,13 +99,15 @@ Result<Positions> JournalWriter::acknowledged_positions() {
 // sends the watch for the next one behind itself, so that one append is one round trip.
 
 std::vector<Command> JournalWriter::watch_commands() const {
-  return {{"WATCH", keys_.fence, std::string(kSidecarsKey)},
+  return {{"WATCH", keys_.fence, std::string(kSidecarsKey), keys_.positions},
           {"GET", keys_.fence},
-          {"SCARD", std::string(kSidecarsKey)}};
+          {"SCARD", std::string(kSidecarsKey)},
+          {"TYPE", keys_.positions}};
 }
 
 void JournalWriter::see_watch(std::span<const Reply> replies) {
-  const Reply &watched = replies[0], &fence = replies[1], &sidecars = replies[2];
+  const Reply &watched = replies[0], &fence = replies[1], &sidecars = replies[2],
+              &positions = replies[3];
   is_only_sidecar_ = sidecars.integer == 1;
   watch_error_.reset();
   if (watched.is_error()) {
@@ -114,6 +116,9 @@ void JournalWriter::see_watch(std::span<const Reply> replies) {
     watch_error_ =
         Error{"redis: " + keys_.fence + ": FENCED " + (fence.is_nil() ? "gone" : "taken"), true,
               fence.is_nil() ? kFenceGone : kFenceTaken};
+  } else if (positions.text != "hash" && positions.text != "none") {
+    // Before an entry is in that could not say where its Lanes are.
+    watch_error_ = append_error(keys_, "WRONGTYPE " + keys_.positions + ": " + positions.text);
   }
 }
 
@@ -139,7 +144,9 @@ Result<std::vector<Reply>> JournalWriter::transact(std::vector<Command> commands
   Reply& done = (*replies)[inside + 1];
   if (done.is_nil()) {
     if (watch_error_) return *watch_error_;
-    return Error{"redis: another sidecar has begun or ended", true, 0};
+    return Error{
+        "redis: another sidecar has begun or ended, or somebody has touched " + keys_.positions,
+        true, 0};
   }
   if (done.is_error()) {
     const auto refused = std::ranges::find_if(*replies, &Reply::is_error);  // before EXEC says so
@@ -185,8 +192,12 @@ Result<Appended> JournalWriter::append_some(const std::string& entry,
                                             std::span<const LiveMessage> messages) {
   std::vector<Command> transaction{{"MULTI"}};
   transaction.reserve(2 * commands.size() + messages.size() + 8);
-  const bool has_entry = !entry.empty() || !positions.empty();
-  if (has_entry) transaction.push_back(entry_command(entry, positions));
+  const bool has_entry = !entry.empty();
+  DDT_CHECK(has_entry || positions.empty());
+  if (has_entry) {
+    transaction.push_back({"XADD", keys_.journal, "*", "b", entry});
+    transaction.push_back(positions_command(positions));
+  }
   live_.put(commands, is_only_sidecar_, transaction);
   Appended appended;
   push_messages(messages, transaction, appended.live);
@@ -203,9 +214,11 @@ Result<Appended> JournalWriter::append_some(const std::string& entry,
   if (!replies) return replies.error();
   std::span<const Reply> answers(*replies);
   if (has_entry) {
-    if (answers.front().is_error()) return append_error(keys_, answers.front().text);
-    appended.id = answers.front().text;
-    answers = answers.subspan(1);
+    const Reply &added = answers[0], &moved = answers[1];
+    if (added.is_error() || moved.is_error())
+      return append_error(keys_, added.is_error() ? added.text : moved.text);
+    appended.id = added.text;
+    answers = answers.subspan(2);
   }
   appended.live.add(live_.answered(answers));
   return appended;
@@ -222,15 +235,14 @@ Result<LiveFailures> JournalWriter::write_together(std::vector<Command> commands
   return failures;
 }
 
-Command JournalWriter::entry_command(const std::string& entry,
-                                     std::span<const LanePosition> positions) const {
-  Command arguments{"2", keys_.journal, keys_.positions, entry};
+Command JournalWriter::positions_command(std::span<const LanePosition> positions) const {
+  Command arguments{"2", keys_.journal, keys_.positions};
   arguments.reserve(arguments.size() + 2 * positions.size());
   for (const LanePosition& lane : positions) {
     arguments.push_back(lane_field(lane.lane));
     arguments.push_back(text_of(lane));
   }
-  return kEntryScript.command(std::move(arguments));
+  return kPositionsScript.command(std::move(arguments));
 }
 
 // Those of one profile as one message; its seq is kept before it goes out.

@@ -20,18 +20,18 @@ struct Script {
   Result<Reply> run(Client& client, Command keys_and_arguments) const;
 };
 
-// KEYS  journal, positions · ARGV  entry or '', then (lane field, position)…
-// Gives the entry's id. Both or neither: HLEN comes first, since a positions key of another type must be found
-// before the entry is in.
-inline constexpr Script kEntryScript{R"lua(
-redis.call('HLEN', KEYS[2])
-local id = ''
-if #ARGV[1] > 0 then id = redis.call('XADD', KEYS[1], '*', 'b', ARGV[1]) end
+// KEYS  journal, positions · ARGV  (lane field, position)…
+// Behind the XADD of an entry in the same transaction: moves the positions only if that has worked. An id that no
+// stream takes is refused for that reason, or for the one that the entry was refused for.
+inline constexpr Script kPositionsScript{R"lua(
+local tried = redis.pcall('XADD', KEYS[1], 'NOMKSTREAM', '0-1', 'b', '')
+if type(tried) ~= 'table' then return redis.error_reply('ERR the entry is not in ' .. KEYS[1]) end
+if not string.find(tried.err, 'equal or smaller', 1, true) then return tried end
 -- In portions that Lua's stack has room for.
-for i = 2, #ARGV, 2000 do
+for i = 1, #ARGV, 2000 do
   redis.call('HSET', KEYS[2], unpack(ARGV, i, math.min(i + 1999, #ARGV)))
 end
-return id
+return 'OK'
 )lua"};
 
 // KEYS  n keys · ARGV  n × (field or '', ttl_s, event_time_ns, value)

@@ -254,6 +254,27 @@ TEST_F(RedisJournal, APositionsKeyOfAnotherTypeStopsTheEntryToo) {
   EXPECT_EQ(length(), 0);
 }
 
+TEST_F(RedisJournal, AnEntryThatIsRefusedMovesNoPosition) {
+  JournalWriter to = writer();
+  ASSERT_TRUE(append(to, "one", 10));
+  ASSERT_TRUE(server_.client().run({"RENAME", keys_.journal, "kept"}));
+  ASSERT_TRUE(server_.client().run({"SET", keys_.journal, "text"}));
+  const Result<Appended> refused = append(to, "two", 20);
+  ASSERT_FALSE(refused);
+  EXPECT_FALSE(refused.error().is_retryable);
+  EXPECT_EQ(position_in(to), 10U);
+  // A stream that takes no id any more.
+  ASSERT_TRUE(server_.client().run({"DEL", keys_.journal}));
+  const std::string last = "18446744073709551615-18446744073709551615";
+  ASSERT_TRUE(server_.client().run({"XADD", keys_.journal, last, "b", "foreign"}));
+  EXPECT_FALSE(append(to, "two", 20));
+  EXPECT_EQ(length(), 1);
+  ASSERT_TRUE(server_.client().run({"DEL", keys_.journal}));
+  ASSERT_TRUE(server_.client().run({"RENAME", "kept", keys_.journal}));
+  EXPECT_TRUE(append(to, "two", 20));
+  EXPECT_EQ(position_in(to), 20U);
+}
+
 TEST_F(RedisJournal, OutOfMemoryRefusesTheWholeAppendAndMayPass) {
   JournalWriter to = writer();
   ASSERT_TRUE(append(to, "one", 10));
