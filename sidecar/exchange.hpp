@@ -1,6 +1,7 @@
 // sidecar/exchange.hpp — what the sidecar's threads tell each other about Lanes, besides Blocks.
 //
 //   append ──acknowledged──▶ drain      Redis holds everything before this position
+//   append ──entry────────▶ rollup     as it is in the journal now (recent_entries.hpp)
 //   rollup ──committed─────▶ drain      MySQL holds it: the Lane's space may go
 //   rollup ──fill request──▶ drain      Redis lost something: read it again
 //   drain  ──fill answer───▶ rollup
@@ -18,10 +19,12 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "sidecar/model/block.hpp"
+#include "sidecar/recent_entries.hpp"
 #include "sidecar/redis/journal.hpp"
 #include "sidecar/rollup/positions.hpp"
 
@@ -79,6 +82,9 @@ using LaneViews = std::vector<LaneView>;
 
 // How long Redis's word that it holds something is good for.
 inline constexpr std::int64_t kRedisWordMaxNs = 500'000'000;
+
+// Some seconds of a busy sidecar; more, where MySQL is behind, is in the journal.
+inline constexpr std::size_t kRecentBytesMax = 16U << 20;
 
 // Where to begin after a start: what Redis acknowledged and MySQL committed.
 struct StartPosition {
@@ -148,6 +154,16 @@ struct Exchange {
   // CLOCK_MONOTONIC of the last time Redis was known to have forgotten nothing but what its positions say.
   std::atomic<std::int64_t> redis_confirmed_at_ns{0};
 
+  void put_recent(RecentEntry entry) {
+    const std::lock_guard lock(recent_mutex_);
+    recent_.put(std::move(entry));
+  }
+  std::vector<RecentEntry> take_recent_after(std::string_view id, std::size_t count_max,
+                                             std::size_t bytes_max) {
+    const std::lock_guard lock(recent_mutex_);
+    return recent_.take_after(id, count_max, bytes_max);
+  }
+
   // refused_segments: file name → why it is not read.
   void set_views(LaneViews views, std::map<std::string, std::string> refused_segments) {
     auto shared = std::make_shared<const LaneViews>(std::move(views));
@@ -166,6 +182,8 @@ struct Exchange {
   }
 
  private:
+  std::mutex recent_mutex_;
+  RecentEntries recent_{kRecentBytesMax};
   mutable std::mutex views_mutex_;
   std::shared_ptr<const LaneViews> views_ = std::make_shared<const LaneViews>();
   std::map<std::string, std::string> refused_segments_;

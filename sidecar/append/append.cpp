@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "shm/base/clock.hpp"
 #include "sidecar/model/codec.hpp"
@@ -45,6 +46,9 @@ Result<redis::Positions> Append::connect() {
   if (!journal) return journal.error();
   if (auto begun = latency_.begin(writer->client(), *journal, wall_ns()); !begun)
     return begun.error();
+  auto last_id = journal->last_id();
+  if (!last_id) return last_id.error();
+  last_id_ = std::move(*last_id);
   writer_.emplace(std::move(*writer));
   ++counters_.reconnects;
   if (pending_) erase_appended(pending_->blocks, *positions);
@@ -90,12 +94,12 @@ std::size_t Append::work(std::int64_t now_ns) {
     confirm(now_ns);
     return 0;
   }
+  const std::size_t blocks = pending_->blocks.size();
   if (auto appended = append_pending(now_ns); !appended) {
     failed(appended.error(), now_ns);
     return 0;
   }
   backoff_.succeeded();
-  const std::size_t blocks = pending_->blocks.size();
   batches_.done(*pending_);
   pending_.reset();
   ended_.clear();
@@ -217,14 +221,21 @@ Status Append::append_pending(std::int64_t now_ns) {
   exchange_.acknowledged.put_all(positions);
   exchange_.acknowledged_for_rollup.put_all(std::move(positions));
   redis_is_confirmed(now_ns);
-  // The entry is in, whatever becomes of this: connect() folds in what is not.
-  if (!appended->id.empty()) {
-    if (auto folded = fold_latencies(appended->id); !folded) {
-      spdlog::warn("append: latencies: {}", folded.error().message);
-      writer_.reset();
-    }
-  }
+  if (!appended->id.empty()) has_appended(std::move(appended->id), entry_bytes);
   return Done{};
+}
+
+void Append::has_appended(std::string id, std::size_t bytes) {
+  // The entry is in, whatever becomes of this: connect() folds in what is not.
+  if (auto folded = fold_latencies(id); !folded) {
+    spdlog::warn("append: latencies: {}", folded.error().message);
+    writer_.reset();
+  }
+  for (model::Block& block : pending_->blocks) block.latest_states = {};  // not in the journal
+  exchange_.put_recent({.before = std::exchange(last_id_, id),
+                                .id = id,
+                                .bytes = bytes,
+                                .blocks = std::move(pending_->blocks)});
 }
 
 }  // namespace ddt::sidecar

@@ -76,6 +76,7 @@ class Append {
   std::optional<Batch> next_batch();
   bool journal_has_room(std::int64_t now_ns);
   Status append_pending(std::int64_t now_ns);
+  void has_appended(std::string id, std::size_t bytes);
   Status fold_latencies(const std::string& entry_id);
   Status write_latencies();
   void failed(const Error& error, std::int64_t now_ns);
@@ -88,6 +89,7 @@ class Append {
   std::optional<redis::JournalWriter> writer_;
   std::unique_ptr<redis::LiveValues> live_;
   redis::LiveLatency latency_;
+  std::string last_id_;  // of the journal
   std::optional<Batch> pending_;
   Acknowledged acknowledged_;
   std::vector<Ended> ended_;  // scripts to be shown as offline

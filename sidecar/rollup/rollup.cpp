@@ -146,12 +146,13 @@ std::size_t Rollup::work(std::int64_t now_ns) {
   if (!connect_all(now_ns)) return 0;
   Judged judged;
   for (FillAnswer& answer : exchange_.fill_answers.take()) judge_.add(std::move(answer), judged);
-  const auto page = read_page();
+  auto page = read_page();
+  const bool is_read = static_cast<bool>(page);
   if (!page) {  // what the answers brought is committed all the same
     spdlog::warn("rollup: {}", page.error().message);
     backoff_.failed(now_ns);
     at_end_ = false;
-  } else if (auto done = judge_page(*page, judged); !done) {
+  } else if (auto done = judge_page(std::move(*page), judged); !done) {
     begin_again(now_ns, done.error());
     return 0;
   }
@@ -169,7 +170,7 @@ std::size_t Rollup::work(std::int64_t now_ns) {
     told_the_others(judged);
     exchange_.mysql_committed_at_ns.store(monotonic_ns(), std::memory_order_relaxed);
   }
-  if (page) backoff_.succeeded();
+  if (is_read) backoff_.succeeded();
   if (!judge_.has_waiting()) {
     resume_id_ = read_id_;
     for (const auto& [id, bytes] : read_entries_)
@@ -187,15 +188,36 @@ std::size_t Rollup::work(std::int64_t now_ns) {
 
 std::size_t Rollup::entries_wanted() const { return row_by_row_ ? 1 : config_.entries_max; }
 
-Result<redis::JournalPage> Rollup::read_page() {
+Result<Rollup::Page> Rollup::read_page() {
   // Taken before the journal is read: what is acknowledged by now must be found in it.
   for (const LanePosition& position : exchange_.acknowledged_for_rollup.take()) {
     acknowledged_[position.lane] = position;
   }
-  return journal_->read_after(read_id_, entries_wanted(), config_.entry_bytes_max);
+  Page page{.entries = exchange_.take_recent_after(read_id_, entries_wanted(),
+                                                           config_.entry_bytes_max)};
+  if (!page.entries.empty()) return page;
+  return read_journal();
 }
 
-Status Rollup::judge_page(const redis::JournalPage& page, Judged& judged) {
+Result<Rollup::Page> Rollup::read_journal() {
+  auto read = journal_->read_after(read_id_, entries_wanted(), config_.entry_bytes_max);
+  if (!read) return read.error();
+  Page page{.entries = {}, .has_gone_back = read->has_gone_back};
+  for (redis::RawEntry& entry : read->entries) {
+    auto decoded = model::decode_entry(entry.bytes);
+    if (!decoded) {  // what it covered is missed by the next Block and filled from the Lane
+      ++counters_.undecodable_entries;
+      spdlog::error("rollup: journal entry {} cannot be decoded", entry.id);
+    }
+    page.entries.push_back({.before = {},
+                            .id = std::move(entry.id),
+                            .bytes = entry.bytes.size(),
+                            .blocks = std::move(decoded).value_or(std::vector<model::Block>())});
+  }
+  return page;
+}
+
+Status Rollup::judge_page(Page page, Judged& judged) {
   if (page.has_gone_back) {
     spdlog::warn("rollup: the journal is older than what was read; reading it again");
     read_id_ = resume_id_ = std::string(redis::kJournalStart);
@@ -207,17 +229,11 @@ Status Rollup::judge_page(const redis::JournalPage& page, Judged& judged) {
   }
   std::vector<model::Block> blocks;
   std::size_t bytes = 0;
-  for (const redis::RawEntry& entry : page.entries) {
-    read_entries_.emplace_back(entry.id, entry.bytes.size());
-    read_id_ = entry.id;
-    bytes += entry.bytes.size();
-    auto decoded = model::decode_entry(entry.bytes);
-    if (!decoded) {  // what it covered is missed by the next Block and filled from the Lane
-      ++counters_.undecodable_entries;
-      spdlog::error("rollup: journal entry {} cannot be decoded", entry.id);
-      continue;
-    }
-    std::ranges::move(*decoded, std::back_inserter(blocks));
+  for (RecentEntry& entry : page.entries) {
+    read_entries_.emplace_back(entry.id, entry.bytes);
+    read_id_ = std::move(entry.id);
+    bytes += entry.bytes;
+    std::ranges::move(entry.blocks, std::back_inserter(blocks));
   }
   if (auto learned = learn_lanes_of(blocks); !learned) return learned;
   for (model::Block& block : blocks) judge_.add(std::move(block), judged);

@@ -66,8 +66,13 @@ class Rollup {
  private:
   bool connect_all(std::int64_t now_ns);
   std::size_t entries_wanted() const;
-  Result<redis::JournalPage> read_page();
-  Status judge_page(const redis::JournalPage& page, Judged& judged);
+  struct Page {
+    std::vector<RecentEntry> entries;
+    bool has_gone_back = false;
+  };
+  Result<Page> read_page();
+  Result<Page> read_journal();
+  Status judge_page(Page page, Judged& judged);
   Status learn_lanes_of(const std::vector<model::Block>& blocks);
   Status commit(const Judged& judged);
   Status write(const Judged& judged);

@@ -1,6 +1,6 @@
 // tests/model/exactly_once.hpp — bots, one sidecar, Redis and MySQL as values, and every step they can take.
 //
-// Real code: Judge, has_gone_back, Acknowledged, erase_appended, and the drain's lane_rules. Simulated around them, step
+// Real code: Judge, has_gone_back, Acknowledged, erase_appended, RecentEntries, and the drain's lane_rules. Simulated around them, step
 // by step as drain.cpp, append.cpp and rollup.cpp go: Lanes (one Record is one line), the threads with their mailboxes,
 // the fenced append, the transaction, both stores with what they forget.
 //
@@ -19,6 +19,7 @@
 
 #include "sidecar/append/acknowledged.hpp"
 #include "sidecar/drain/lane_rules.hpp"
+#include "sidecar/recent_entries.hpp"
 #include "sidecar/rollup/judge.hpp"
 
 namespace ddt::protocol_check {
@@ -39,6 +40,7 @@ enum class Mutant : std::uint8_t {
   retired_unmarked,            // unlinked before all of it is committed
   unopened_is_gone,       // a Lane that the drain has not opened yet is taken for one that is gone
   counts_said_once,       // counts that Redis lost are not said again
+  journal_passed_over,    // recent entries are taken wherever the rollup is
   old_mysql_not_noticed,  // after a restore the journal is read on from where it was
 };
 
@@ -52,6 +54,8 @@ using sidecar::Judged;
 using sidecar::LaneCommit;
 using sidecar::LanePosition;
 using sidecar::LaneSeen;
+using sidecar::RecentEntries;
+using sidecar::RecentEntry;
 using sidecar::StartPosition;
 
 using LaneId = std::uint32_t;
@@ -107,7 +111,9 @@ struct Sidecar {
   std::vector<FillAnswer> fill_answers;
   std::vector<LaneId> retirements, retired, forgotten;
   // append
-  int token = 0;  // 0: not connected
+  int token = 0;              // 0: not connected
+  std::uint64_t last_id = 0;  // of the journal, as this connection knows it
+  RecentEntries recent{0};    // each entry counts as one byte
   std::optional<std::vector<model::Block>> pending;
   Acknowledged known;
   // rollup
@@ -149,6 +155,7 @@ struct Setup {
   std::uint8_t capacity = 4;              // lines of a Lane
   std::uint8_t faults = 2;
   std::size_t history = 1;          // how many steps a store may come back by
+  std::size_t recent = 2;           // entries that the rollup may find in memory
   std::vector<std::string> only{};  // of the faults; empty: all
 };
 
@@ -187,6 +194,8 @@ class Protocol {
   void rollup_connect(World& world) const;
   void rollup_work(World& world, bool redis_is_there, Outcome outcome) const;
   void commit(World& world, const Judged& judged, Outcome outcome) const;
+  bool take_recent(Sidecar& sidecar, std::vector<model::Block>& blocks) const;
+  static std::string id_text(std::uint64_t id);
   void begin_again(World& world) const;
   static void tell_committed(Sidecar& sidecar, const model::LaneName& name,
                              const CommittedLane& row);

@@ -241,6 +241,7 @@ inline void Protocol::append_connect(World& world) const {
   sidecar.acknowledged.insert(sidecar.acknowledged.end(), held.begin(), held.end());
   sidecar.acknowledged_for_rollup.insert(sidecar.acknowledged_for_rollup.end(), held.begin(),
                                          held.end());
+  sidecar.last_id = world.redis.last_id;
   confirmed(world);
 }
 
@@ -280,6 +281,11 @@ inline void Protocol::append_work(World& world, Outcome outcome) const {
     sidecar.token = 0;
     return;
   }
+  const std::uint64_t id = world.redis.last_id;
+  sidecar.recent.put({.before = id_text(std::exchange(sidecar.last_id, id)),
+                      .id = id_text(id),
+                      .bytes = 1,
+                      .blocks = append.entry.blocks});
   sidecar.known.appended(append.positions);
   for (const LanePosition& position : append.positions) {
     sidecar.acknowledged.push_back(position);
@@ -320,6 +326,21 @@ inline void Protocol::rollup_connect(World& world) const {
   sidecar.mysql_is_connected = true;
 }
 
+inline std::string Protocol::id_text(std::uint64_t id) { return std::to_string(id) + "-0"; }
+
+inline bool Protocol::take_recent(Sidecar& sidecar, std::vector<model::Block>& blocks) const {
+  const std::deque<RecentEntry>& known = sidecar.recent.entries();
+  const bool passes_over = mutant_ == Mutant::journal_passed_over && !known.empty() &&
+                           redis::compare_ids(known.front().id, id_text(sidecar.read_id)) > 0;
+  const std::string from = passes_over ? known.front().before : id_text(sidecar.read_id);
+  const std::vector<RecentEntry> recent = sidecar.recent.take_after(from, 10, 10);
+  for (const RecentEntry& entry : recent) {
+    blocks.insert(blocks.end(), entry.blocks.begin(), entry.blocks.end());
+    sidecar.read_id = static_cast<std::uint64_t>(redis::id_time_ms(entry.id));
+  }
+  return !recent.empty();
+}
+
 inline void Protocol::begin_again(World& world) const { world.sidecar.mysql_is_connected = false; }
 
 inline void Protocol::rollup_work(World& world, bool redis_is_there, Outcome outcome) const {
@@ -333,8 +354,9 @@ inline void Protocol::rollup_work(World& world, bool redis_is_there, Outcome out
     for (const LanePosition& said : std::exchange(sidecar.acknowledged_for_rollup, {}))
       sidecar.held[said.lane] = said;
     std::vector<model::Block> blocks;
+    const bool is_recent = take_recent(sidecar, blocks);
     for (const Entry& entry : world.redis.journal) {
-      if (entry.id <= sidecar.read_id) continue;
+      if (is_recent || entry.id <= sidecar.read_id) continue;
       blocks.insert(blocks.end(), entry.blocks.begin(), entry.blocks.end());
     }
     const bool is_empty = blocks.empty();
@@ -358,7 +380,7 @@ inline void Protocol::rollup_work(World& world, bool redis_is_there, Outcome out
           block.from = position;  // its facts are what they were
         sidecar.judge.add(std::move(block), judged);
       }
-      if (!world.redis.journal.empty())
+      if (!is_recent && !world.redis.journal.empty())
         sidecar.read_id = std::max(sidecar.read_id, world.redis.journal.back().id);
       sidecar.at_end = is_empty;
       for (const auto& [id, lane] : sidecar.lanes) {
@@ -492,6 +514,7 @@ inline World Protocol::first() const {
 inline void Protocol::start(World& world) const {
   world.runs = true;
   world.sidecar = Sidecar{};
+  world.sidecar.recent = RecentEntries(setup_.recent);
   rollup_connect(world);
   append_connect(world);
   for (const auto& [name, held] : world.redis.positions) {
@@ -731,6 +754,10 @@ struct Bytes {
     put(entry.id);
     put(entry.blocks);
   }
+  void put(const RecentEntry& entry) {
+    put_all(redis::id_time_ms(entry.before), redis::id_time_ms(entry.id));
+    put(entry.blocks);
+  }
   void put(const RedisStore& redis) {
     put(redis.journal);
     put(redis.positions);
@@ -801,7 +828,8 @@ inline std::string Protocol::key_of(const World& world) {
   bytes.put(s.starts);
   bytes.put(s.lanes);
   bytes.put_all(s.mysql_is_silent, s.redis_word_is_fresh, s.token, s.pending.has_value(),
-                s.mysql_is_connected, s.at_end, s.read_id, s.resume_id);
+                s.mysql_is_connected, s.at_end, s.read_id, s.resume_id, s.last_id);
+  bytes.put(s.recent.entries());
   bytes.put(s.batches);
   if (s.pending) bytes.put(*s.pending);
   bytes.put(s.acknowledged);
