@@ -39,12 +39,17 @@ void LiveWrites::put(std::span<LiveCommand> writes, bool is_only_sidecar,
   if (lengths_.size() > kPlacesMax) lengths_.clear();
 
   Command keys{""}, values;
-  for (LiveCommand& write : writes) {
+  std::vector<std::int64_t*> known(writes.size());
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    LiveCommand& write = writes[i];
     DDT_CHECK(!write.arguments.empty());
     const bool is_field = write.kind == LiveCommand::Kind::field;
     if (!is_field && write.kind != LiveCommand::Kind::latest) continue;
     std::string place = place_of(write);
-    if (written_ns_.contains(place)) continue;
+    if (const auto found = written_ns_.find(place); found != written_ns_.end()) {
+      known[i] = &found->second;
+      continue;
+    }
     looks_.push_back({std::move(place), write.event_time_ns});
     keys.push_back(std::move(write.arguments[0]));
     values.push_back(is_field ? std::move(write.arguments[1]) : std::string());
@@ -59,7 +64,8 @@ void LiveWrites::put(std::span<LiveCommand> writes, bool is_only_sidecar,
     std::ranges::move(values, std::back_inserter(keys));
     commands.push_back(kLatestScript.command(std::move(keys)));
   }
-  for (LiveCommand& write : writes) {
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    LiveCommand& write = writes[i];
     if (write.arguments.empty()) continue;
     switch (write.kind) {
       case LiveCommand::Kind::plain:
@@ -67,7 +73,7 @@ void LiveWrites::put(std::span<LiveCommand> writes, bool is_only_sidecar,
         break;
       case LiveCommand::Kind::latest:
       case LiveCommand::Kind::field:
-        put_value(write, commands);
+        put_value(write, *known[i], commands);
         break;
       case LiveCommand::Kind::list:
         put_list(write, first, commands);
@@ -76,8 +82,8 @@ void LiveWrites::put(std::span<LiveCommand> writes, bool is_only_sidecar,
   }
 }
 
-void LiveWrites::put_value(LiveCommand& write, std::vector<Command>& commands) {
-  std::int64_t& written_ns = written_ns_.at(place_of(write));
+void LiveWrites::put_value(LiveCommand& write, std::int64_t& written_ns,
+                           std::vector<Command>& commands) {
   if (write.event_time_ns < written_ns) return;
   written_ns = write.event_time_ns;
   std::vector<std::string>& arguments = write.arguments;

@@ -78,7 +78,8 @@ class LiveWrites {
   };
 
   static std::string place_of(const LiveCommand& write);
-  void put_value(LiveCommand& write, std::vector<Command>& commands);
+  static void put_value(LiveCommand& write, std::int64_t& written_ns,
+                        std::vector<Command>& commands);
   void put_list(LiveCommand& write, std::size_t first, std::vector<Command>& commands);
 
   std::unordered_map<std::string, std::int64_t> written_ns_;  // event times, by place

@@ -44,6 +44,7 @@ Status Rollup::connect_mysql() {
   if (!lanes) return lanes.error();
   if (auto looked = look_for_lost_commits(*mysql); !looked) return looked;
   mysql_.emplace(std::move(*mysql));
+  reading_ids_.clear();
   committed_.clear();
   for (const auto& [name, lane] : *lanes) committed_[name] = lane.position;
   for (const auto& [name, lane] : *lanes) last_commit_[name] = lane;
@@ -193,8 +194,8 @@ Result<Rollup::Page> Rollup::read_page() {
   for (const LanePosition& position : exchange_.acknowledged_for_rollup.take()) {
     acknowledged_[position.lane] = position;
   }
-  Page page{.entries = exchange_.take_recent_after(read_id_, entries_wanted(),
-                                                           config_.entry_bytes_max)};
+  Page page{.entries =
+                exchange_.take_recent_after(read_id_, entries_wanted(), config_.entry_bytes_max)};
   if (!page.entries.empty()) return page;
   return read_journal();
 }
@@ -304,7 +305,7 @@ Status Rollup::write(const Judged& judged) {
     const std::vector<Fact> facts = facts_of(blocks);
     if (auto done = write_facts(*mysql_, facts, dirty); !done) return done;
     if (auto done = write_equity_minutes(*mysql_, blocks, dirty); !done) return done;
-    if (auto done = write_hour_states(*mysql_, blocks, dirty); !done) return done;
+    if (auto done = write_hour_states(*mysql_, blocks, reading_ids_, dirty); !done) return done;
     if (auto done = write_samples(*mysql_, blocks, dirty); !done) return done;
   }
   if (auto done = write_dirty(*mysql_, dirty); !done) return done;
@@ -333,7 +334,8 @@ Status Rollup::write_row_by_row(const Judged& judged, std::vector<RejectedRecord
       }
     }
     Status folded = write_equity_minutes(*mysql_, one, dirty);
-    if (folded) folded = write_hour_states(*mysql_, one, dirty);
+    ReadingIds none;  // what is seen now may be rolled back
+    if (folded) folded = write_hour_states(*mysql_, one, none, dirty);
     if (folded) folded = write_samples(*mysql_, one, dirty);
     if (can_never(folded)) {
       rejected.push_back(

@@ -21,6 +21,7 @@
 #include "sidecar/redis/journal.hpp"
 #include "sidecar/rollup/judge.hpp"
 #include "sidecar/rollup/write_facts.hpp"
+#include "sidecar/rollup/write_states.hpp"
 #include "sql/client.hpp"
 
 namespace ddt::sidecar {
@@ -100,6 +101,7 @@ class Rollup {
   std::map<model::LaneName, std::uint64_t> committed_;  // what the rows must say when we lock them
   CommittedLanes
       last_commit_;  // the rows as MySQL confirmed them last: it may have been restored since
+  ReadingIds reading_ids_;
   redis::Positions acknowledged_;
   std::string read_id_{redis::kJournalStart}, resume_id_{redis::kJournalStart};
   std::deque<std::pair<std::string, std::uint64_t>>

@@ -261,10 +261,6 @@ constexpr Reading<model::RateLimitEvent> kRateLimitReadings[] = {
      [](const model::RateLimitEvent& limit) { return said_count(limit.limit); }},
 };
 
-// (profile, script, metric, hour): the key of a reading's row, in the table's key order, so that two hosts
-// lock rows in one order.
-using ReadingKey = std::tuple<std::int32_t, std::string_view, std::string_view, std::int64_t>;
-
 // Of many readings of one row MySQL hears the newest: the others would be written over in the same breath.
 class NewestReadings {
  public:
@@ -273,14 +269,17 @@ class NewestReadings {
     keep<model::RateLimitEvent>(limit, kRateLimitReadings);
   }
 
-  // Looks up which rows are there already.
-  Status learn_ids(sql::Connection& mysql) {
+  // Looks up which of the rows that nothing is known about are there.
+  static constexpr std::size_t kIdsMax = 100'000;
+  Status learn_ids(sql::Connection& mysql, ReadingIds& ids) const {
+    if (ids.size() > kIdsMax) ids.clear();  // of hours long past, most of them
     RowSet keys{.columns = 4, .values = {}};
     for (const auto& [key, newest] : newest_) {
+      if (ids.contains(key)) continue;
       const auto& [profile_id, script_name, metric_name, hour_ns] = key;
-      push(keys.values, value_of_id(profile_id), std::string(script_name), std::string(metric_name),
-           value_of_time(hour_ns));
+      push(keys.values, value_of_id(profile_id), script_name, metric_name, value_of_time(hour_ns));
     }
+    if (keys.values.empty()) return Done{};
     const auto rows = select_rows(
         mysql,
         "SELECT id, profile_id, script_name, metric_name, bucket FROM dd_system_health WHERE "
@@ -290,9 +289,9 @@ class NewestReadings {
     for (const sql::Row& row : *rows) {
       const auto hour_ns = model::parse_mysql_datetime(row.text(4));
       if (!hour_ns) return Error{.message = "mysql: unreadable bucket"};
-      const auto found = newest_.find(
-          {static_cast<std::int32_t>(row.integer(1)), row.text(2), row.text(3), *hour_ns});
-      if (found != newest_.end()) found->second.id = row.integer(0);
+      ids.insert_or_assign({static_cast<std::int32_t>(row.integer(1)), std::string(row.text(2)),
+                            std::string(row.text(3)), *hour_ns},
+                           row.integer(0));
     }
     return Done{};
   }
@@ -302,13 +301,14 @@ class NewestReadings {
       mark(dirty, std::get<0>(key), "system", std::get<3>(key));
   }
 
-  RowSet rows() const {
+  RowSet rows(const ReadingIds& ids) const {
     RowSet rows{.columns = kHealthColumns, .values = {}};
     for (const auto& [key, newest] : newest_) {
       const auto& [profile_id, script_name, metric_name, hour_ns] = key;
+      const auto id = ids.find(key);
       const model::HealthEvent* health = metric_name == kHealthReading ? newest.health : nullptr;
-      push(rows.values, newest.id, value_of_id(profile_id), std::string(script_name),
-           std::string(metric_name), value_of_time(hour_ns), newest.value,
+      push(rows.values, id == ids.end() ? sql::Value{sql::Null{}} : sql::Value{id->second},
+           value_of_id(profile_id), script_name, metric_name, value_of_time(hour_ns), newest.value,
            health == nullptr ? sql::Value{sql::Null{}} : value_of_text(health->status),
            value_of_time(newest.time_ns),
            health == nullptr ? sql::Value{sql::Null{}} : sql::Value{metadata_of(*health)});
@@ -320,7 +320,7 @@ class NewestReadings {
   struct Newest {
     std::int64_t time_ns = model::kNoTime;
     const model::HealthEvent* health = nullptr;  // nullptr: of a rate limit
-    sql::Value value, id;
+    sql::Value value;
   };
 
   template <typename State>
@@ -330,14 +330,13 @@ class NewestReadings {
     for (const Reading<State>& reading : readings) {
       auto value = reading.said(state);
       if (!value) continue;
-      Newest& newest =
-          newest_[{origin.profile_id, origin.script_name, reading.metric_name, hour_ns}];
+      Newest& newest = newest_[{origin.profile_id, origin.script_name,
+                                std::string(reading.metric_name), hour_ns}];
       // As MySQL sees time; of equal ones the later wins, as there.
       if (newest.time_ns != model::kNoTime &&
           model::floor_to_us(origin.event_time_ns) < model::floor_to_us(newest.time_ns))
         continue;
-      newest = {
-          .time_ns = origin.event_time_ns, .health = nullptr, .value = *std::move(value), .id = {}};
+      newest = {.time_ns = origin.event_time_ns, .health = nullptr, .value = *std::move(value)};
       if constexpr (std::is_same_v<State, model::HealthEvent>) newest.health = &state;
     }
   }
@@ -358,7 +357,7 @@ class NewestReadings {
 }  // namespace
 
 Status write_hour_states(sql::Connection& mysql, std::span<const model::Block> blocks,
-                         DirtyHours& dirty) {
+                         ReadingIds& ids, DirtyHours& dirty) {
   NewestReadings readings;
   for (const model::Block& block : blocks) {
     for (const model::Event& event : block.hour_states) {
@@ -367,8 +366,8 @@ Status write_hour_states(sql::Connection& mysql, std::span<const model::Block> b
     }
   }
   readings.mark_hours(dirty);
-  if (auto done = readings.learn_ids(mysql); !done) return done;
-  return insert_rows(mysql, kHealthHead, readings.rows(), kHealthTail);
+  if (auto done = readings.learn_ids(mysql, ids); !done) return done;
+  return insert_rows(mysql, kHealthHead, readings.rows(ids), kHealthTail);
 }
 
 Status write_samples(sql::Connection& mysql, std::span<const model::Block> blocks,

@@ -47,7 +47,8 @@ class FiguresTest : public test::MigratedMysqlTest {
     must(mysql_->begin());
     must(write_facts(*mysql_, facts_of(blocks), dirty));
     must(write_equity_minutes(*mysql_, blocks, dirty));
-    must(write_hour_states(*mysql_, blocks, dirty));
+    ReadingIds reading_ids;
+    must(write_hour_states(*mysql_, blocks, reading_ids, dirty));
     must(write_samples(*mysql_, blocks, dirty));
     must(write_dirty(*mysql_, dirty));
     must(mysql_->commit());

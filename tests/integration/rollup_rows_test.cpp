@@ -75,7 +75,7 @@ class RollupRowsTest : public test::MigratedMysqlTest {
     DirtyHours dirty;
     must(mysql_->begin());
     must(write_facts(*mysql_, facts_of(blocks), dirty));
-    must(write_hour_states(*mysql_, blocks, dirty));
+    must(write_hour_states(*mysql_, blocks, reading_ids_, dirty));
     must(write_samples(*mysql_, blocks, dirty));
     must(mysql_->commit());
     return dirty;
@@ -97,6 +97,7 @@ class RollupRowsTest : public test::MigratedMysqlTest {
     return rows->front().is_null(0) ? "NULL" : std::string(rows->front().text(0));
   }
 
+  ReadingIds reading_ids_;
   static inline std::int32_t profile_id_ = 0;
   static inline std::uint64_t position_ = 0;
   std::optional<sql::Connection> mysql_;
@@ -165,6 +166,33 @@ TEST_F(RollupRowsTest, AReadingOfAnHourIsWrittenOverInPlace) {
   // A row that is written and taken back would have used up an id.
   apply_states({health(kTen + model::kNsPerHour, "healthy", 1)});
   EXPECT_EQ(one(newest_id), std::to_string(first_id + 3));
+}
+
+TEST_F(RollupRowsTest, AReadingWhoseIdIsKnownIsNotLookedUp) {
+  const auto selects = [] {
+    const auto rows = mysql_->query("SHOW SESSION STATUS LIKE 'Com_select'");
+    return rows ? std::stoll(std::string(rows->front().text(1))) : -1;
+  };
+  apply_states({health(kTen, "healthy", 1)});
+  apply_states({health(kTen + 1, "healthy", 2)});  // finds what the first has made
+  EXPECT_EQ(reading_ids_.size(), 3U);
+  const auto before = selects();
+  apply_states({health(kTen + 2, "healthy", 3)});
+  EXPECT_EQ(selects(), before);
+  const std::string errors =
+      "SELECT metric_value + 0 FROM dd_system_health WHERE profile_id = ? AND "
+      "metric_name = 'error_count'";
+  EXPECT_EQ(one(errors), "3.00000000");
+  // Somebody has removed the row, and another host has written it anew meanwhile, or nobody has.
+  const sql::Value profile = std::int64_t{profile_id_};
+  const std::span<const sql::Value> of_profile(&profile, 1);
+  must(mysql_->execute("UPDATE dd_system_health SET id = id + 1000 WHERE profile_id = ?",
+                       of_profile));
+  apply_states({health(kTen + 2'000, "healthy", 4)});
+  EXPECT_EQ(one(errors), "4.00000000");
+  must(mysql_->execute("DELETE FROM dd_system_health WHERE profile_id = ?", of_profile));
+  apply_states({health(kTen + 3'000, "healthy", 5)});
+  EXPECT_EQ(one(errors), "5.00000000");
 }
 
 TEST_F(RollupRowsTest, AReadingMakesTheHourStaleThatItIsOf) {
