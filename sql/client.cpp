@@ -424,6 +424,13 @@ Result<Rows> Connection::query(const std::string& sql, std::span<const Value> pa
 }
 
 Status Connection::begin() { return impl_->run("START TRANSACTION", "begin"); }
+Status Connection::begin_snapshot() {
+  constexpr std::string_view kWhat = "begin a snapshot";
+  // Of the next transaction only: the session's READ COMMITTED would see each statement's moment.
+  if (auto set = impl_->run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", kWhat); !set)
+    return set;
+  return impl_->run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", kWhat);
+}
 Status Connection::commit() { return impl_->run("COMMIT", "commit"); }
 Status Connection::rollback() { return impl_->run("ROLLBACK", "rollback"); }
 

@@ -89,6 +89,8 @@ class Connection {
   Result<Rows> query(const std::string& sql, std::span<const Value> params = {});
 
   Status begin();
+  // A transaction that only reads, and sees the moment of its begin throughout.
+  Status begin_snapshot();
   Status commit();
   Status rollback();
 
