@@ -10,6 +10,16 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr int kNoSuchKey = 1176;
+constexpr std::chrono::seconds kNoHints{10};  // then the index is asked for again
+constexpr std::string_view kHint = "FORCE INDEX (";
+
+std::string without_hints(std::string sql) {
+  for (std::size_t at = sql.find(kHint); at != std::string::npos; at = sql.find(kHint, at))
+    sql.erase(at, sql.find(')', at) + 1 - at);
+  return sql;
+}
+
 }  // namespace
 
 bool Backoff::is_due() const { return Clock::now() >= due_; }
@@ -45,16 +55,53 @@ Result<sql::Connection*> Stores::mysql() {
 Result<sql::Rows> Stores::query(const std::string& sql, const std::vector<sql::Value>& params) {
   for (int attempt = 0;; ++attempt) {
     const bool was_kept = mysql_ && mysql_->is_open();
+    if (is_in_snapshot_ && !was_kept) return Error{"mysql: the connection ended in between", true};
     auto connection = mysql();
     if (!connection) return connection.error();
-    auto rows = (*connection)->query(sql, params);
+    auto rows = query_hinted(**connection, sql, params);
     if (rows) return rows;
     const bool has_died = !(*connection)->is_open();
-    if (was_kept && has_died && attempt == 0) continue;
+    if (was_kept && has_died && attempt == 0 && !is_in_snapshot_) continue;
     if (has_died) mysql_backoff_.failed();
     spdlog::warn("{}", rows.error().message);
     return rows.error();
   }
+}
+
+Result<sql::Rows> Stores::query_hinted(sql::Connection& connection, const std::string& sql,
+                                       const std::vector<sql::Value>& params) {
+  if (sql.find(kHint) == std::string::npos) return connection.query(sql, params);
+  if (Clock::now() >= no_hints_until_) {
+    auto rows = connection.query(sql, params);
+    if (rows || rows.error().code != kNoSuchKey) return rows;
+    spdlog::warn("{}; ddt-sidecar makes it: asking without it until then", rows.error().message);
+    no_hints_until_ = Clock::now() + kNoHints;
+  }
+  return connection.query(without_hints(sql), params);
+}
+
+Status Stores::begin_snapshot() {
+  for (int attempt = 0;; ++attempt) {
+    const bool was_kept = mysql_ && mysql_->is_open();
+    auto connection = mysql();
+    if (!connection) return connection.error();
+    Status begun = (*connection)->begin_snapshot();
+    if (begun) {
+      is_in_snapshot_ = true;
+      return begun;
+    }
+    const bool has_died = !(*connection)->is_open();
+    if (was_kept && has_died && attempt == 0) continue;
+    if (has_died) mysql_backoff_.failed();
+    spdlog::warn("{}", begun.error().message);
+    return begun;
+  }
+}
+
+// A connection that cannot end it is given up.
+void Stores::end_snapshot() {
+  is_in_snapshot_ = false;
+  if (mysql_ && (!mysql_->is_open() || !mysql_->commit())) mysql_.reset();
 }
 
 Stores& StoresOfThreads::of_this_thread() {

@@ -1,8 +1,13 @@
 #include "api/history/trades.hpp"
 
+#include <algorithm>
 #include <array>
+#include <functional>
+#include <map>
+#include <set>
 #include <vector>
 
+#include "api/history/pieces.hpp"
 #include "api/history/rows.hpp"
 #include "api/http/http1.hpp"
 #include "api/http/json.hpp"
@@ -18,11 +23,16 @@ constexpr std::size_t kPageBytesMax = kReplyBytesMax - 16 * 1024;  // headers an
 constexpr const char* kFigureColumns =
     "id, exit_time, symbol, trade_type, side, quantity, multiplier, entry_price, exit_price, "
     "reference_price, fees, entry_time, pnl, signal_id, direction, exit_reason, bar_strength, "
-    "candle_size";
+    "candle_size, segment_id, lane, position";
 
 model::TradeRow trade_of(const sql::Row& row) {
   model::TradeRow trade;
-  trade.name.position = row.unsigned_integer(0);  // the id orders trades of one instant
+  trade.name.position = row.unsigned_integer(0);  // rows from before: the id orders them
+  if (!row.is_null(18) && row.text(18).size() == trade.name.segment_id.size()) {
+    std::ranges::copy(row.text(18), trade.name.segment_id.begin());
+    trade.name.lane = static_cast<std::uint32_t>(row.unsigned_integer(19));
+    trade.name.position = row.unsigned_integer(20);
+  }
   trade.exit_time_ns = time_ns_of(row, 1);
   trade.symbol = text_of(row, 2);
   trade.trade_type = text_of(row, 3);
@@ -146,16 +156,37 @@ std::string list_sql(const TradeListQuery& query) {
   for (std::size_t i = 0; i < kListColumns.size(); ++i) {
     sql += (i > 0 ? ", " : "") + std::string(kListColumns[i].name);
   }
-  sql += " FROM dd_trade_performance WHERE profile_id = ? AND exit_time >= ? AND exit_time < ?";
+  // The index is said: the optimizer would rather read all trades of the profile than a range of them.
+  sql += std::string(" FROM dd_trade_performance FORCE INDEX (") +
+         (query.symbol ? "idx_profile_symbol_exit" : "idx_profile_exit") +
+         ") WHERE profile_id = ? AND exit_time >= ? AND exit_time < ?";
   if (query.symbol) sql += " AND symbol = ?";
   // The first half bounds the index range, the second skips what the last page had.
   if (query.after) sql += " AND exit_time <= ? AND (exit_time < ? OR id < ?)";
   return sql + " ORDER BY exit_time DESC, id DESC LIMIT ?";
 }
 
-}  // namespace
+// Trades of one instant, put in order before they are used.
+class InOrder {
+ public:
+  explicit InOrder(const std::function<void(const model::TradeRow&)>& use) : use_(use) {}
+  void take(model::TradeRow trade) {
+    if (!instant_.empty() && instant_.front().exit_time_ns != trade.exit_time_ns) flush();
+    instant_.push_back(std::move(trade));
+  }
+  void flush() {
+    std::ranges::sort(instant_, {}, &model::TradeRow::name);
+    for (const model::TradeRow& trade : instant_) use_(trade);
+    instant_.clear();
+  }
 
-Status for_each_trade(Stores& stores, std::int32_t profile_id, const Range& range,
+ private:
+  const std::function<void(const model::TradeRow&)>& use_;
+  std::vector<model::TradeRow> instant_;
+};
+
+// Calls use() for every trade that left in [from, to), by (exit time, segment, lane, position).
+Status for_each_trade(Stores& stores, std::int32_t profile_id, const model::Stretch& range,
                       const std::optional<std::string>& symbol,
                       const std::function<void(const model::TradeRow&)>& use) {
   const std::string sql =
@@ -165,46 +196,187 @@ Status for_each_trade(Stores& stores, std::int32_t profile_id, const Range& rang
       " AND (exit_time > ? OR id > ?) ORDER BY exit_time, id LIMIT ?";
   sql::Value from = time_value(range.from_ns);
   std::uint64_t last_id = 0;
+  InOrder in_order(use);
   for (;;) {
     std::vector<sql::Value> params{std::int64_t{profile_id}, from, time_value(range.to_ns)};
     if (symbol) params.emplace_back(*symbol);
     params.insert(params.end(), {from, last_id, kTradesPerRead});
     const auto rows = stores.query(sql, params);
     if (!rows) return rows.error();
-    for (const sql::Row& row : *rows) use(trade_of(row));
-    if (rows->size() < static_cast<std::size_t>(kTradesPerRead)) return Done{};
+    for (const sql::Row& row : *rows) in_order.take(trade_of(row));
+    if (rows->size() < static_cast<std::size_t>(kTradesPerRead)) {
+      in_order.flush();
+      return Done{};
+    }
     from = std::string(rows->back().text(1));
     last_id = rows->back().unsigned_integer(0);
   }
 }
 
-Result<std::uint64_t> count_signals(Stores& stores, std::int32_t profile_id, const Range& range) {
+struct Signal {
+  std::int64_t time_ns = 0;
+  std::string id;  // "" = none
+};
+
+Result<std::vector<Signal>> signals_of(Stores& stores, std::int32_t profile_id,
+                                       const model::Stretch& range) {
   const auto rows = stores.query(
-      "SELECT COUNT(DISTINCT signal_id) + COUNT(*) - COUNT(signal_id) FROM dd_signals "
-      "WHERE profile_id = ? AND event_time >= ? AND event_time < ?",
+      "SELECT event_time, signal_id FROM dd_signals WHERE profile_id = ? AND event_time >= ? AND "
+      "event_time < ?",
       {std::int64_t{profile_id}, time_value(range.from_ns), time_value(range.to_ns)});
   if (!rows) return rows.error();
-  return rows->front().unsigned_integer(0);
+  std::vector<Signal> signals;
+  for (const sql::Row& row : *rows) signals.push_back({time_ns_of(row, 0), text_of(row, 1)});
+  return signals;
 }
 
-Result<std::map<std::int64_t, std::uint64_t>> count_signals_by_window(Stores& stores,
-                                                                      std::int32_t profile_id,
-                                                                      const Range& range,
-                                                                      model::WindowType type) {
-  const char* bucket =
-      type == model::WindowType::hour   ? "DATE_FORMAT(event_time, '%Y-%m-%d %H:00:00')"
-      : type == model::WindowType::day  ? "DATE(event_time)"
-      : type == model::WindowType::week ? "DATE(event_time) - INTERVAL WEEKDAY(event_time) DAY"
-                                        : "DATE_FORMAT(event_time, '%Y-%m-01')";
-  const auto rows = stores.query(
-      std::string("SELECT ") + bucket +
-          " AS bucket, COUNT(DISTINCT signal_id) + COUNT(*) - COUNT(signal_id) FROM dd_signals "
-          "WHERE profile_id = ? AND event_time >= ? AND event_time < ? GROUP BY bucket",
-      {std::int64_t{profile_id}, time_value(range.from_ns), time_value(range.to_ns)});
-  if (!rows) return rows.error();
-  std::map<std::int64_t, std::uint64_t> counts;
-  for (const sql::Row& row : *rows) counts[time_ns_of(row, 0)] = row.unsigned_integer(1);
-  return counts;
+// When anything was said of these signals.
+Result<std::set<std::int64_t>> times_of(Stores& stores, std::int32_t profile_id,
+                                        const std::set<std::string>& of) {
+  static const std::string kSql = [] {
+    std::string sql = "SELECT event_time FROM dd_signals WHERE profile_id = ? AND signal_id IN (?";
+    for (std::size_t i = 1; i < kIdsPerQuery; ++i) sql += ",?";
+    return sql + ")";
+  }();
+  const std::vector<std::string> ids(of.begin(), of.end());
+  std::set<std::int64_t> times;
+  for (std::size_t at = 0; at < ids.size(); at += kIdsPerQuery) {
+    std::vector<sql::Value> params{std::int64_t{profile_id}};
+    for (std::size_t i = at; i < at + kIdsPerQuery; ++i)
+      params.emplace_back(ids[std::min(i, ids.size() - 1)]);
+    const auto rows = stores.query(kSql, params);
+    if (!rows) return rows.error();
+    for (const sql::Row& row : *rows) times.insert(time_ns_of(row, 0));
+  }
+  return times;
+}
+
+// What a piece adds, to the range and to its Windows.
+class HistoryOfTrades {
+ public:
+  HistoryOfTrades(Stores& stores, std::int32_t profile_id, Only only,
+                  const std::optional<model::WindowType>& window)
+      : stores_(stores), profile_id_(profile_id), only_(only), window_(window) {}
+
+  Status add_rows(const model::Stretch& stretch, const std::optional<std::string>& symbol,
+                  bool is_in_range) {
+    auto read = for_each_trade(stores_, profile_id_, stretch, symbol, [&](const auto& row) {
+      if (only_ == Only::breakout && !model::is_breakout_trade(row)) return;
+      if (auto* window = window_of(row.exit_time_ns)) window->trades.add(row);
+      if (is_in_range) history_.trades.add(row);
+    });
+    if (!read || only_ != Only::breakout) return read;
+    const auto signals = signals_of(stores_, profile_id_, stretch);
+    if (!signals) return signals.error();
+    for (const Signal& signal : *signals) {
+      if (auto* window = window_of(signal.time_ns)) window->signals.add(signal.id);
+      if (is_in_range) history_.signals.add(signal.id);
+    }
+    return Done{};
+  }
+
+  // Takes back the states of Windows that know of a signal with news.
+  Status settle(std::vector<PieceOfRange>& pieces) {
+    if (only_ != Only::breakout) return Done{};
+    const auto hours = hours_with_news(stores_, profile_id_, "breakout");
+    if (!hours) return hours.error();
+    std::set<std::string> ids;
+    for (const model::Stretch& hour : *hours) {
+      const auto signals = signals_of(stores_, profile_id_, hour);
+      if (!signals) return signals.error();
+      for (const Signal& signal : *signals) {
+        if (!signal.id.empty()) ids.insert(signal.id);
+      }
+    }
+    const auto times = times_of(stores_, profile_id_, ids);
+    if (!times) return times.error();
+    return take_back_states(stores_, profile_id_, "breakout", *times, pieces);
+  }
+
+  Status add_state(const model::Piece& piece, bool is_in_range) {
+    const auto sections = model::sections_of(piece.state);
+    if (only_ == Only::every_trade) {
+      const auto account = model::span_in<model::AccountTrades>(sections->second);
+      if (!account) return undecodable_state("equity");
+      add(piece.stretch, account->trades, {}, is_in_range);
+      return Done{};
+    }
+    const auto trades = model::span_in<model::TradeSpan>(sections->first);
+    const auto signals = model::span_in<model::SignalSpans>(sections->second);
+    if (!trades || !signals) return undecodable_state("breakout");
+    add(piece.stretch, *trades, signals->all, is_in_range);
+    return Done{};
+  }
+
+  TradeHistory take() && { return std::move(history_); }
+
+ private:
+  TradeHistory::OfWindow* window_of(std::int64_t time_ns) {
+    return window_ ? &history_.windows[model::window_containing(*window_, time_ns)] : nullptr;
+  }
+  void add(const model::Stretch& stretch, const model::TradeSpan& trades,
+           const model::SignalSpan& signals, bool is_in_range) {
+    const bool has_news = trades.summary.trades > 0 || signals.count() > 0;
+    if (auto* window = has_news ? window_of(stretch.from_ns) : nullptr) {
+      window->trades.append(trades);
+      window->signals.merge(signals);
+    }
+    if (!is_in_range) return;
+    history_.trades.append(trades);
+    history_.signals.merge(signals);
+  }
+
+  Stores& stores_;
+  const std::int32_t profile_id_;
+  const Only only_;
+  const std::optional<model::WindowType>& window_;
+  TradeHistory history_;
+};
+
+Result<TradeHistory> read_history(Stores& stores, std::int32_t profile_id, const Range& range,
+                                  const std::optional<model::WindowType>& window, Only only) {
+  auto pieces = pieces_of_range(stores, profile_id, only == Only::breakout ? "breakout" : "equity",
+                                range, whole_windows(range, window), window);
+  if (!pieces) return pieces.error();
+  HistoryOfTrades history(stores, profile_id, only, window);
+  if (auto settled = history.settle(*pieces); !settled) return settled.error();
+  for (const auto& [piece, is_in_range] : *pieces) {
+    auto added = piece.type ? history.add_state(piece, is_in_range)
+                            : history.add_rows(piece.stretch, std::nullopt, is_in_range);
+    if (!added) return added.error();
+  }
+  return std::move(history).take();
+}
+
+Result<TradeHistory> read_rows(Stores& stores, std::int32_t profile_id, const Range& range,
+                               const std::optional<std::string>& symbol,
+                               const std::optional<model::WindowType>& window, Only only) {
+  const Range whole = whole_windows(range, window);
+  HistoryOfTrades history(stores, profile_id, only, window);
+  const std::pair<model::Stretch, bool> parts[] = {{{whole.from_ns, range.from_ns}, false},
+                                                   {{range.from_ns, range.to_ns}, true},
+                                                   {{range.to_ns, whole.to_ns}, false}};
+  for (const auto& [stretch, is_in_range] : parts) {
+    if (stretch.from_ns >= stretch.to_ns) continue;
+    if (auto added = history.add_rows(stretch, symbol, is_in_range); !added) return added.error();
+  }
+  return std::move(history).take();
+}
+
+}  // namespace
+
+Result<TradeHistory> trade_history(Stores& stores, std::int32_t profile_id, const Range& range,
+                                   const std::optional<model::WindowType>& window, Only only) {
+  return stores.in_snapshot([&] { return read_history(stores, profile_id, range, window, only); });
+}
+
+Result<TradeHistory> trade_history_of_rows(Stores& stores, std::int32_t profile_id,
+                                           const Range& range,
+                                           const std::optional<std::string>& symbol,
+                                           const std::optional<model::WindowType>& window,
+                                           Only only) {
+  return stores.in_snapshot(
+      [&] { return read_rows(stores, profile_id, range, symbol, window, only); });
 }
 
 Result<TradePage> trade_page(Stores& stores, const TradeListQuery& query) {

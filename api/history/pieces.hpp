@@ -1,0 +1,47 @@
+// api/history/pieces.hpp — a range of a profile as the states of its Windows and the rows between them.
+//
+// States are those of dd_window_state's control rows that are current; what they do not cover is read from rows. The
+// reply is the same either way (sidecar/model's spans join exactly), its cost is not. All of one reply is to be read in
+// one Stores::in_snapshot().
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#include "api/parameters.hpp"
+#include "api/stores.hpp"
+#include "sidecar/model/window_cover.hpp"
+
+namespace ddt::api {
+
+Result<std::vector<model::Piece>> pieces_of(Stores& stores, std::int32_t profile_id,
+                                            std::string_view metric_type,
+                                            const model::Stretch& stretch,
+                                            model::WindowType longest,
+                                            const std::set<std::int64_t>& not_at = {});
+
+// `whole` (whole Windows around the range, where `window` was asked for) in pieces that lie inside the range or
+// outside of it, never across its ends, and that are no longer than a Window.
+struct PieceOfRange {
+  model::Piece piece;
+  bool is_in_range = false;
+};
+Result<std::vector<PieceOfRange>> pieces_of_range(Stores& stores, std::int32_t profile_id,
+                                                  std::string_view metric_type, const Range& range,
+                                                  const Range& whole,
+                                                  const std::optional<model::WindowType>& window);
+
+// Hours with facts that the figures stage has not seen yet. What these say of a chain or of a signal, the states of
+// other Windows in which it lies are told only when it has, seconds later.
+Result<std::vector<model::Stretch>> hours_with_news(Stores& stores, std::int32_t profile_id,
+                                                    std::string_view metric_type);
+// So their states are taken back, those of Windows in which one of the times lies: shorter ones and rows for them.
+Status take_back_states(Stores& stores, std::int32_t profile_id, std::string_view metric_type,
+                        const std::set<std::int64_t>& at, std::vector<PieceOfRange>& pieces);
+
+Error undecodable_state(std::string_view metric_type);
+
+}  // namespace ddt::api
