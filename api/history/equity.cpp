@@ -123,12 +123,11 @@ class HistoryOfEquity {
       });
     }
     const auto later = equity_in(piece);
-    if (!later) return undecodable_state("equity");
-    if (later->is_empty()) return Done{};
+    if (later.is_empty()) return Done{};
     for (model::EquitySpan* span : spans_at(piece.stretch.from_ns, is_in_range)) {
-      if (auto appended = append(piece, *later, *span); !appended) return appended;
+      if (auto appended = append(piece, later, *span); !appended) return appended;
     }
-    previous_ = {later->last().close_e8, later->last().close_time_ns};
+    previous_ = {later.last().close_e8, later.last().close_time_ns};
     return Done{};
   }
 
@@ -139,8 +138,8 @@ class HistoryOfEquity {
     std::int64_t equity_e8 = 0, time_ns = model::kNoTime;
   };
 
-  static std::optional<model::EquitySpan> equity_in(const model::Piece& piece) {
-    return model::span_in<model::EquitySpan>(model::sections_of(piece.state)->first);
+  static model::EquitySpan equity_in(const model::Piece& piece) {
+    return *model::span_in<model::EquitySpan>(model::sections_of(piece.state)->first);
   }
 
   model::EquitySpan opened() const {
@@ -183,9 +182,7 @@ class HistoryOfEquity {
         if (auto done = append_minutes(one.stretch, span); !done) return done;
         continue;
       }
-      const auto part = equity_in(one);
-      if (!part) return undecodable_state("equity");
-      if (auto done = append(one, *part, span); !done) return done;
+      if (auto done = append(one, equity_in(one), span); !done) return done;
     }
     return Done{};
   }

@@ -143,16 +143,14 @@ void add_chains(std::span<const PieceOfRange> pieces, std::span<const model::Kno
   }
 }
 
-Status add_states(std::span<const PieceOfRange> pieces,
-                  const std::optional<model::WindowType>& window, OrderHistory& history) {
+void add_states(std::span<const PieceOfRange> pieces,
+                const std::optional<model::WindowType>& window, OrderHistory& history) {
   for (const auto& [piece, is_in_range] : pieces) {
-    const auto orders = model::span_in<model::OrderSpans>(model::sections_of(piece.state)->first);
-    if (!orders) return undecodable_state("order");
-    if (window && !orders->by_script.empty())
-      history.windows[model::window_containing(*window, piece.stretch.from_ns)].merge(*orders);
-    if (is_in_range) history.range.merge(*orders);
+    const auto orders = *model::span_in<model::OrderSpans>(model::sections_of(piece.state)->first);
+    if (window && !orders.by_script.empty())
+      history.windows[model::window_containing(*window, piece.stretch.from_ns)].merge(orders);
+    if (is_in_range) history.range.merge(orders);
   }
-  return Done{};
 }
 
 Result<OrderHistory> read_history(Stores& stores, std::int32_t profile_id, const Range& range,
@@ -180,7 +178,7 @@ Result<OrderHistory> read_history(Stores& stores, std::int32_t profile_id, const
       return done.error();
     if (const auto others = add_rows(); !others) return others.error();
   }
-  if (auto added = add_states(*pieces, window, history); !added) return added.error();
+  add_states(*pieces, window, history);
   return history;
 }
 

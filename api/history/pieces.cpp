@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "api/history/rows.hpp"
+#include "sidecar/model/window_state.hpp"
 
 namespace ddt::api {
 
@@ -24,10 +25,12 @@ Result<std::vector<model::Piece>> pieces_of(Stores& stores, std::int32_t profile
          time_value(windows.from_ns), time_value(windows.to_ns)});
     if (!rows) return rows.error();
     std::vector<model::StoredState> states;
-    for (const sql::Row& row : *rows)
+    for (const sql::Row& row : *rows) {
+      if (!model::can_be_read(metric_type, row.text(2))) continue;
       states.push_back({.start_ns = time_ns_of(row, 0),
                         .revision = static_cast<std::uint32_t>(row.unsigned_integer(1)),
                         .state = text_of(row, 2)});
+    }
     return states;
   };
   return model::cover(stretch, longest, read, not_at);
@@ -86,11 +89,6 @@ Status take_back_states(Stores& stores, std::int32_t profile_id, std::string_vie
   }
   pieces = std::move(all);
   return Done{};
-}
-
-Error undecodable_state(std::string_view metric_type) {
-  return Error{"mysql: dd_window_state: a state of " + std::string(metric_type) +
-               " cannot be read"};
 }
 
 }  // namespace ddt::api

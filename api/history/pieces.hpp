@@ -1,7 +1,8 @@
 // api/history/pieces.hpp — a range of a profile as the states of its Windows and the rows between them.
 //
-// States are those of dd_window_state's control rows that are current; what they do not cover is read from rows. The
-// reply is the same either way (sidecar/model's spans join exactly), its cost is not. All of one reply is to be read in
+// States are those of dd_window_state's control rows that are current and can be read: a piece's state may be taken as
+// it is. What they do not cover is read from rows. The reply is the same either way (sidecar/model's spans join
+// exactly), its cost is not. All of one reply is to be read in
 // one Stores::in_snapshot().
 #pragma once
 
@@ -41,7 +42,5 @@ Result<std::vector<model::Stretch>> hours_with_news(Stores& stores, std::int32_t
 // So their states are taken back, those of Windows in which one of the times lies: shorter ones and rows for them.
 Status take_back_states(Stores& stores, std::int32_t profile_id, std::string_view metric_type,
                         const std::set<std::int64_t>& at, std::vector<PieceOfRange>& pieces);
-
-Error undecodable_state(std::string_view metric_type);
 
 }  // namespace ddt::api

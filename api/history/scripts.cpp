@@ -88,9 +88,8 @@ Result<SystemHistory> read_history(Stores& stores, std::int32_t profile_id, cons
   };
   for (const auto& [piece, is_in_range] : *pieces) {
     if (piece.type) {
-      const auto span = model::span_in<model::SystemSpan>(model::sections_of(piece.state)->first);
-      if (!span) return undecodable_state("system");
-      add(piece.stretch.from_ns, is_in_range, *span);
+      const auto span = *model::span_in<model::SystemSpan>(model::sections_of(piece.state)->first);
+      add(piece.stretch.from_ns, is_in_range, span);
       continue;
     }
     const auto use = [&](std::int64_t hour_ns, const std::string& script_name,

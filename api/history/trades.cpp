@@ -293,19 +293,16 @@ class HistoryOfTrades {
     return take_back_states(stores_, profile_id_, "breakout", *times, pieces);
   }
 
-  Status add_state(const model::Piece& piece, bool is_in_range) {
+  void add_state(const model::Piece& piece, bool is_in_range) {
     const auto sections = model::sections_of(piece.state);
     if (only_ == Only::every_trade) {
-      const auto account = model::span_in<model::AccountTrades>(sections->second);
-      if (!account) return undecodable_state("equity");
-      add(piece.stretch, account->trades, {}, is_in_range);
-      return Done{};
+      const auto account = *model::span_in<model::AccountTrades>(sections->second);
+      add(piece.stretch, account.trades, {}, is_in_range);
+      return;
     }
-    const auto trades = model::span_in<model::TradeSpan>(sections->first);
-    const auto signals = model::span_in<model::SignalSpans>(sections->second);
-    if (!trades || !signals) return undecodable_state("breakout");
-    add(piece.stretch, *trades, signals->all, is_in_range);
-    return Done{};
+    const auto trades = *model::span_in<model::TradeSpan>(sections->first);
+    const auto signals = *model::span_in<model::SignalSpans>(sections->second);
+    add(piece.stretch, trades, signals.all, is_in_range);
   }
 
   TradeHistory take() && { return std::move(history_); }
@@ -341,8 +338,11 @@ Result<TradeHistory> read_history(Stores& stores, std::int32_t profile_id, const
   HistoryOfTrades history(stores, profile_id, only, window);
   if (auto settled = history.settle(*pieces); !settled) return settled.error();
   for (const auto& [piece, is_in_range] : *pieces) {
-    auto added = piece.type ? history.add_state(piece, is_in_range)
-                            : history.add_rows(piece.stretch, std::nullopt, is_in_range);
+    if (piece.type) {
+      history.add_state(piece, is_in_range);
+      continue;
+    }
+    auto added = history.add_rows(piece.stretch, std::nullopt, is_in_range);
     if (!added) return added.error();
   }
   return std::move(history).take();

@@ -1,6 +1,7 @@
 #include "api/routes/orders.hpp"
 
 #include <set>
+#include <utility>
 
 #include "api/history/orders.hpp"
 #include "api/history/scripts.hpp"
@@ -71,19 +72,24 @@ Response orders(const Context& context, const Request& request, const PathValues
 
   Stores& stores = context.stores.of_this_thread();
   const Range hours = snapped(range, model::kNsPerHour);
-  const auto chains = order_history(stores, profile_id, range, window);
-  if (!chains) return store_down("mysql");
-  const auto system = system_history(stores, profile_id, hours, window);
-  if (!system) return store_down("mysql");
+  const auto read = stores.in_snapshot([&]() -> Result<std::pair<OrderHistory, SystemHistory>> {
+    auto chains = order_history(stores, profile_id, range, window);
+    if (!chains) return chains.error();
+    auto system = system_history(stores, profile_id, hours, window);
+    if (!system) return system.error();
+    return std::pair(std::move(*chains), std::move(*system));
+  });
+  if (!read) return store_down("mysql");
+  const auto& [chains, system] = *read;
 
   ObjectAnswer answer(profile_id);
-  const model::OrderSpan& orders_of_script = chains->range.of(script_name.value_or(""));
-  const auto calls = calls_of(system->range, script_name);
+  const model::OrderSpan& orders_of_script = chains.range.of(script_name.value_or(""));
+  const auto calls = calls_of(system.range, script_name);
   answer.figures(orders_of_script.known_figures());
   answer.figures(latency_figures(calls));
   answer.set("api_calls", calls.n());
   answer.set("latency_range", range_json(hours));
-  if (window) answer.set("windows", windows_json(*chains, *system, script_name, now_ns));
+  if (window) answer.set("windows", windows_json(chains, system, script_name, now_ns));
   return std::move(answer).finish(parameters, request, range,
                                   {"history", orders_of_script.last_row_ns}, now_ns);
 }

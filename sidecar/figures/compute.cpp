@@ -1,6 +1,7 @@
 #include "sidecar/figures/compute.hpp"
 
 #include "sidecar/model/time.hpp"
+#include "sidecar/model/window_state.hpp"
 #include "sidecar/rollup/rows.hpp"
 
 namespace ddt::sidecar {
@@ -32,9 +33,18 @@ Result<std::vector<model::Piece>> pieces_of(sql::Connection& mysql, const Window
     for (const sql::Row& row : *rows) {
       const auto start_ns = model::parse_mysql_datetime(row.text(0));
       if (!start_ns) continue;
-      states.push_back({.start_ns = *start_ns,
-                        .revision = static_cast<std::uint32_t>(row.unsigned_integer(1)),
-                        .state = std::string(row.text(2))});
+      const auto revision = static_cast<std::uint32_t>(row.unsigned_integer(1));
+      const std::string_view state = row.text(2);
+      if (model::can_be_read(key.metric_type, state)) {
+        states.push_back(
+            {.start_ns = *start_ns, .revision = revision, .state = std::string(state)});
+        continue;
+      }
+      if (model::revision_of(state) != revision || state == model::state_without_sections(revision))
+        continue;
+      WindowKey damaged = key;
+      damaged.window = model::window_containing(type, *start_ns);
+      if (auto marked = mark_damaged(mysql, damaged); !marked) return marked.error();
     }
     return states;
   };
@@ -54,12 +64,6 @@ Result<std::vector<model::Piece>> pieces_of(sql::Connection& mysql, const Window
       break;
   }
   return pieces_of(mysql, key, whole, model::WindowType::day);
-}
-
-Error undecodable_state(const WindowKey& key) {
-  return Error{.message = "mysql: dd_window_state: undecodable state of " + key.metric_type +
-                          " in the " + std::string(model::name_of(key.window.type)) + " of " +
-                          model::rfc3339(key.window.start_ns)};
 }
 
 void add_neighbours(const WindowKey& key, std::int64_t time_ns, std::set<WindowKey>& neighbours) {

@@ -49,11 +49,10 @@ Result<ComputedWindows> compute_system(sql::Connection& mysql,
 
 // A Window as pieces: the rows of an hour, the states inside of a longer one.
 Result<std::vector<model::Piece>> pieces_of(sql::Connection& mysql, const WindowKey& key);
-// The same of a stretch, no Window longer than `longest`.
+// The same of a stretch, no Window longer than `longest`. A state that cannot be read is none, and marked to be computed.
 Result<std::vector<model::Piece>> pieces_of(sql::Connection& mysql, const WindowKey& key,
                                             const model::Stretch& stretch,
                                             model::WindowType longest);
-Error undecodable_state(const WindowKey& key);
 
 // Windows of every type that hold the time: something that another Window shares has changed there.
 void add_neighbours(const WindowKey& key, std::int64_t time_ns, std::set<WindowKey>& neighbours);

@@ -45,11 +45,8 @@ Result<BreakoutSpan> span_of(sql::Connection& mysql, const WindowKey& key) {
       continue;
     }
     const auto sections = model::sections_of(piece.state);
-    const auto trades = model::span_in<model::TradeSpan>(sections->first);
-    const auto signals = model::span_in<model::SignalSpans>(sections->second);
-    if (!trades || !signals) return undecodable_state(key);
-    span.trades.append(*trades);
-    span.signals.merge(*signals);
+    span.trades.append(*model::span_in<model::TradeSpan>(sections->first));
+    span.signals.merge(*model::span_in<model::SignalSpans>(sections->second));
   }
   return span;
 }

@@ -128,11 +128,9 @@ Status append_minutes(sql::Connection& mysql, const WindowKey& key, const model:
 Status append_equity(sql::Connection& mysql, const WindowKey& key, const model::Piece& piece,
                      model::EquitySpan& span) {
   if (!piece.type) return append_minutes(mysql, key, piece.stretch, span);
-  const auto sections = model::sections_of(piece.state);
-  const auto equity = model::span_in<model::EquitySpan>(sections->first);
-  if (!equity) return undecodable_state(key);
-  if (span.is_exact(*equity)) {
-    span.append(*equity);
+  const auto equity = *model::span_in<model::EquitySpan>(model::sections_of(piece.state)->first);
+  if (span.is_exact(equity)) {
+    span.append(equity);
     return Done{};
   }
   if (piece.type == model::WindowType::hour) return append_minutes(mysql, key, piece.stretch, span);
@@ -150,9 +148,7 @@ Status append_trades(sql::Connection& mysql, const WindowKey& key, const model::
                      model::AccountTrades& account) {
   if (piece.type) {
     const auto sections = model::sections_of(piece.state);
-    const auto trades = model::span_in<model::AccountTrades>(sections->second);
-    if (!trades) return undecodable_state(key);
-    account.append(*trades);
+    account.append(*model::span_in<model::AccountTrades>(sections->second));
     return Done{};
   }
   const TimeSpan rows{piece.stretch.from_ns, piece.stretch.to_ns};

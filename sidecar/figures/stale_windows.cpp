@@ -1,5 +1,7 @@
 #include "sidecar/figures/stale_windows.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <tuple>
 
@@ -194,6 +196,19 @@ Result<std::uint64_t> StateSearch::mark_some(sql::Connection& mysql) {
     from_ns_ = end_ns;
   }
   return marked;
+}
+
+Status mark_damaged(sql::Connection& mysql, const WindowKey& key) {
+  spdlog::warn("figures: the state of {} in the {} of {} cannot be read: computing it again",
+               key.metric_type, model::name_of(key.window.type),
+               model::rfc3339(key.window.start_ns));
+  std::vector<sql::Value> params;
+  push_key(params, key);
+  const auto done = mysql.execute(
+      "UPDATE dd_window_state SET dirty = 2 WHERE profile_id = ? AND metric_type = ? AND "
+      "script_name = ? AND name = ? AND window_type = ? AND window_start = ? AND dirty IN (0, 3)",
+      params);
+  return done ? Status(Done{}) : Status(done.error());
 }
 
 Result<bool> has_hour_with_news(sql::Connection& mysql, const WindowKey& key) {

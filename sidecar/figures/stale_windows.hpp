@@ -102,6 +102,9 @@ class StateSearch {
   std::int64_t from_ns_ = 0;
 };
 
+// The Window's state cannot be read: its figures are right, it is due like a neighbour.
+Status mark_damaged(sql::Connection& mysql, const WindowKey& key);
+
 // An hour inside has facts of which its figures do not know yet, and so has not marked its neighbours.
 Result<bool> has_hour_with_news(sql::Connection& mysql, const WindowKey& key);
 

@@ -526,6 +526,24 @@ TEST_F(FiguresTest, MakesAStateAgainThatIsNotOfTheFiguresBesideIt) {
   EXPECT_EQ(stale_count(), "0");
 }
 
+TEST_F(FiguresTest, MakesADamagedStateAgain) {
+  apply({trade(at("2026-03-19T14:10:00Z"), 5), trade(at("2026-03-19T15:10:00Z"), 3)});
+  compute_all();
+  must(
+      mysql_->run("UPDATE dd_window_state SET state = CONCAT(SUBSTR(state, 1, 5), 0x017800) WHERE "
+                  "name = '' AND LENGTH(state) > 5 AND profile_id = " +
+                  std::to_string(profile_id_)));
+  apply({trade(at("2026-03-19T15:20:00Z"), 7)});  // the day is made of its hours again
+  compute_all();
+  EXPECT_EQ(figure("equity", "total_trades", "day", kDay), "3");
+  EXPECT_EQ(figure("equity", "total_trades", "month", "2026-03-01 00:00:00"), "3");
+  EXPECT_EQ(stale_count(), "0");
+  EXPECT_EQ(one("SELECT COUNT(*) FROM dd_window_state WHERE profile_id = ? AND name = '' AND "
+                "LENGTH(state) = 8",
+                {std::int64_t{profile_id_}}),
+            "0");
+}
+
 TEST_F(FiguresTest, DoesNotMakeAgainWhatCanHaveNoState) {
   model::Block block;
   constexpr std::int64_t kMinutes = model::EquitySpan::kRecordsMax + 100;  // each a new high

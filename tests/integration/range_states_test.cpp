@@ -321,6 +321,21 @@ TEST_F(RangeStates, GiveTheRepliesThatTheRowsGiveBeforeAllFiguresAreComputed) {
   }
 }
 
+TEST_F(RangeStates, AreNotNeededWhereTheyAreDamaged) {
+  apply_random(20);
+  settle();
+  const auto questions = random_questions(100);
+  const auto whole = ask(questions);
+  // Sections of the right lengths with nothing in them that any span could be.
+  must(
+      mysql->run("UPDATE dd_window_state SET state = CONCAT(SUBSTR(state, 1, 5), 0x017800) WHERE "
+                 "name = '' AND script_name = '' AND LENGTH(state) > 5 AND "
+                 "DAYOFMONTH(window_start) MOD 3 = 1"));
+  EXPECT_GT(std::stoi(one("SELECT COUNT(*) FROM dd_window_state WHERE LENGTH(state) = 8")), 100);
+  const auto damaged = ask(questions);
+  for (std::size_t i = 0; i < questions.size(); ++i) ASSERT_EQ(damaged[i], whole[i]);
+}
+
 TEST_F(RangeStates, AreReadInOneMoment) {
   // One trade wanders about and is corrected all the time: it is one in every reply.
   apply_random(10);
