@@ -11,13 +11,23 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kNoSuchKey = 1176;
-constexpr std::chrono::seconds kNoHints{10};  // then the index is asked for again
+constexpr std::chrono::seconds kNoHint{10};  // then the index is asked for again
 constexpr std::string_view kHint = "FORCE INDEX (";
 
-std::string without_hints(std::string sql) {
-  for (std::size_t at = sql.find(kHint); at != std::string::npos; at = sql.find(kHint, at))
-    sql.erase(at, sql.find(')', at) + 1 - at);
-  return sql;
+// The indexes that a query names.
+std::vector<std::string> hints_in(const std::string& sql) {
+  std::vector<std::string> names;
+  for (std::size_t at = sql.find(kHint); at != std::string::npos; at = sql.find(kHint, at)) {
+    at += kHint.size();
+    names.push_back(sql.substr(at, sql.find(')', at) - at));
+  }
+  return names;
+}
+
+void remove_hint(std::string& sql, const std::string& name) {
+  const std::string hint = std::string(kHint) + name + ")";
+  for (std::size_t at = sql.find(hint); at != std::string::npos; at = sql.find(hint, at))
+    sql.erase(at, hint.size());
 }
 
 }  // namespace
@@ -35,7 +45,9 @@ void Backoff::succeeded() {
 }
 
 Stores::Stores(StoreOptions options)
-    : options_(std::move(options)), live_(options_.redis, options_.live_keys) {}
+    : options_(std::move(options)), live_(options_.redis, options_.live_keys) {
+  options_.mysql.only_reads = true;
+}
 
 Result<sql::Connection*> Stores::mysql() {
   if (mysql_ && mysql_->is_open()) return &*mysql_;
@@ -48,6 +60,9 @@ Result<sql::Connection*> Stores::mysql() {
     return connection.error();
   }
   mysql_backoff_.succeeded();
+  // Of each value of an IN list the server would look first how many rows there are: as long as the query.
+  if (auto set = connection->run("SET SESSION eq_range_index_dive_limit = 1"); !set)
+    return set.error();
   mysql_.emplace(std::move(*connection));
   return &*mysql_;
 }
@@ -70,14 +85,23 @@ Result<sql::Rows> Stores::query(const std::string& sql, const std::vector<sql::V
 
 Result<sql::Rows> Stores::query_hinted(sql::Connection& connection, const std::string& sql,
                                        const std::vector<sql::Value>& params) {
-  if (sql.find(kHint) == std::string::npos) return connection.query(sql, params);
-  if (Clock::now() >= no_hints_until_) {
-    auto rows = connection.query(sql, params);
-    if (rows || rows.error().code != kNoSuchKey) return rows;
-    spdlog::warn("{}; ddt-sidecar makes it: asking without it until then", rows.error().message);
-    no_hints_until_ = Clock::now() + kNoHints;
+  std::string asked = sql;
+  for (const auto& [name, until] : missing_indexes_) {
+    if (Clock::now() < until) remove_hint(asked, name);
   }
-  return connection.query(without_hints(sql), params);
+  for (;;) {
+    auto rows = connection.query(asked, params);
+    if (rows || rows.error().code != kNoSuchKey) return rows;
+    // One of them, which the message names.
+    const auto names = hints_in(asked);
+    const auto missing = std::ranges::find_if(names, [&rows](const std::string& name) {
+      return rows.error().message.find("'" + name + "'") != std::string::npos;
+    });
+    if (missing == names.end()) return rows;
+    spdlog::warn("{}; ddt-sidecar makes it: asking without it until then", rows.error().message);
+    missing_indexes_[*missing] = Clock::now() + kNoHint;
+    remove_hint(asked, *missing);
+  }
 }
 
 Status Stores::begin_snapshot() {

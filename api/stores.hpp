@@ -5,11 +5,13 @@
 // Errors    A store that cannot be reached is an Error at once while the backoff runs, so that an outage
 //           costs a request no more than one connect timeout now and then. Reads that fail because a kept
 //           connection had died are tried once more on a new one, but not within a snapshot.
-// Indexes   A query may say FORCE INDEX (…). A database that has no such index (not migrated yet, restored, dropped)
-//           is asked without: slower, the same answer.
+// Indexes   A query may say FORCE INDEX (…), and must where it has an IN list: the server does not look for how many
+//           rows there are of each value. A database that has no such index (not migrated yet, restored, dropped) is
+//           asked without that hint: slower, the same answer.
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -78,7 +80,7 @@ class Stores {
   StoreOptions options_;
   std::optional<sql::Connection> mysql_;
   bool is_in_snapshot_ = false;
-  std::chrono::steady_clock::time_point no_hints_until_{};
+  std::map<std::string, std::chrono::steady_clock::time_point> missing_indexes_;  // until then
   Backoff mysql_backoff_;
   redis::LiveReader live_;
 };

@@ -40,40 +40,40 @@ void add(const sql::Rows& rows, model::OrderClosure& closure) {
   for (const sql::Row& row : rows) closure.add(order_of(row), text_of(row, 10));
 }
 
-// Rows of these orders, and of orders that name one of them as parent.
+constexpr std::size_t kStretchesLeftOut = 4;
+
+// Rows of these orders, and of orders that name one of them as parent, that lie outside of the stretches, whose rows
+// are known already (of more than kStretchesLeftOut stretches some come once more).
 Status read_legs(Stores& stores, std::int32_t profile_id, std::span<const std::string> order_ids,
-                 model::OrderClosure& closure) {
-  static const std::string kList = placeholders(kIdsPerQuery);
-  static const std::string kOwn = "SELECT " + kColumns +
-                                  " FROM dd_orders o WHERE o.profile_id = ? AND o.order_id IN (" +
-                                  kList + ")";
-  static const std::string kChildren =
-      "SELECT " + kColumns + " FROM dd_orders o WHERE o.profile_id = ? AND o.parent_order_id IN (" +
-      kList + ")";
+                 std::span<const model::Stretch> known, model::OrderClosure& closure) {
+  static const std::string kSql = [] {
+    // The indexes are said: nothing then looks for how many rows each id has (Stores).
+    const auto from = [](const char* index) {
+      return "SELECT " + kColumns + " FROM dd_orders o FORCE INDEX (" + index +
+             ") WHERE o.profile_id = ? AND ";
+    };
+    std::string rest = " IN (" + placeholders(kIdsPerQuery) + ")";
+    for (std::size_t i = 0; i < kStretchesLeftOut; ++i)
+      rest += " AND NOT (o.event_time >= ? AND o.event_time < ?)";
+    return from("uq_order_status") + "o.order_id" + rest + " UNION ALL " +
+           from("idx_order_parent") + "o.parent_order_id" + rest;
+  }();
+  std::vector<sql::Value> ends;
+  for (std::size_t i = 0; i < kStretchesLeftOut; ++i) {
+    const model::Stretch one = i < known.size() ? known[i] : model::Stretch{};
+    ends.insert(ends.end(), {time_value(one.from_ns), time_value(one.to_ns)});
+  }
   for (std::size_t at = 0; at < order_ids.size(); at += kIdsPerQuery) {
     const auto part = order_ids.subspan(at, std::min(kIdsPerQuery, order_ids.size() - at));
-    std::vector<sql::Value> params{std::int64_t{profile_id}};
+    std::vector<sql::Value> half{std::int64_t{profile_id}};
     for (std::size_t i = 0; i < kIdsPerQuery; ++i) {
-      params.emplace_back(part[std::min(i, part.size() - 1)]);
+      half.emplace_back(part[std::min(i, part.size() - 1)]);
     }
-    for (const std::string* sql : {&kOwn, &kChildren}) {
-      const auto rows = stores.query(*sql, params);
-      if (!rows) return rows.error();
-      add(*rows, closure);
-    }
-  }
-  return Done{};
-}
-
-Status read_stretches(Stores& stores, std::int32_t profile_id,
-                      std::span<const model::Stretch> stretches, model::OrderClosure& closure) {
-  // One by one: of several ranges with OR the optimizer makes a scan of all that lies between.
-  static const std::string kSql =
-      "SELECT " + kColumns +
-      " FROM dd_orders o WHERE o.profile_id = ? AND o.event_time >= ? AND o.event_time < ?";
-  for (const model::Stretch& one : stretches) {
-    const auto rows = stores.query(
-        kSql, {std::int64_t{profile_id}, time_value(one.from_ns), time_value(one.to_ns)});
+    half.insert(half.end(), ends.begin(), ends.end());
+    std::vector<sql::Value> params = half;
+    params.insert(params.end(), std::make_move_iterator(half.begin()),
+                  std::make_move_iterator(half.end()));
+    const auto rows = stores.query(kSql, params);
     if (!rows) return rows.error();
     add(*rows, closure);
   }
@@ -83,11 +83,16 @@ Status read_stretches(Stores& stores, std::int32_t profile_id,
 // Every chain that has a row in one of the stretches, whole.
 Result<std::vector<model::KnownChain>> chains_of(Stores& stores, std::int32_t profile_id,
                                                  std::span<const model::Stretch> stretches) {
+  static const std::string kSql = "SELECT " + kColumns +
+                                  " FROM dd_orders o FORCE INDEX (idx_order_time) WHERE "
+                                  "o.profile_id = ? AND o.event_time >= ? AND o.event_time < ?";
+  const auto rows = rows_in(stores, profile_id, kSql, stretches);
+  if (!rows) return rows.error();
   model::OrderClosure closure;
-  if (auto read = read_stretches(stores, profile_id, stretches, closure); !read)
-    return read.error();
+  add(*rows, closure);
   for (auto wanted = closure.take_wanted(); !wanted.empty(); wanted = closure.take_wanted()) {
-    if (auto done = read_legs(stores, profile_id, wanted, closure); !done) return done.error();
+    if (auto done = read_legs(stores, profile_id, wanted, stretches, closure); !done)
+      return done.error();
   }
   return closure.chains();
 }

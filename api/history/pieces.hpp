@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <optional>
 #include <set>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,6 +36,13 @@ Result<std::vector<PieceOfRange>> pieces_of_range(Stores& stores, std::int32_t p
                                                   std::string_view metric_type, const Range& range,
                                                   const Range& whole,
                                                   const std::optional<model::WindowType>& window);
+
+// What `select` finds in all of the stretches, in no order, a few round trips for all. Its parameters are the profile
+// and both ends of one stretch, in that order. `limit`: no more rows than that, 0 is no limit.
+Result<sql::Rows> rows_in(Stores& stores, std::int32_t profile_id, const std::string& select,
+                          std::span<const model::Stretch> stretches, std::int64_t limit = 0);
+// The stretches of pieces without state.
+std::vector<model::Stretch> bare_stretches(std::span<const PieceOfRange> pieces);
 
 // Hours with facts that the figures stage has not seen yet. What these say of a chain or of a signal, the states of
 // other Windows in which it lies are told only when it has, seconds later.

@@ -28,8 +28,8 @@ Json metadata_json(const sql::Row& row, std::size_t column);  // an object, empt
 sql::Value time_value(std::int64_t time_ns);
 
 // Ids asked for at once in an IN list; one size only, padded by repeating, so that one prepared statement serves all.
-// Fewer than eq_range_index_dive_limit (200): of more the optimizer guesses how many rows each has, and where most rows
-// have no parent_order_id it guesses so many that it scans all of a profile's.
+// Such a query names its index: the optimizer would guess how many rows each id has, and where most rows have no
+// parent_order_id guess so many that it scans all of a profile's.
 inline constexpr std::size_t kIdsPerQuery = 128;
 
 }  // namespace ddt::api

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <functional>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "api/history/pieces.hpp"
 #include "api/history/rows.hpp"
@@ -29,30 +32,16 @@ std::optional<std::string> optional_text(const sql::Row& row, std::size_t column
 using UseHour =
     std::function<void(std::int64_t hour_ns, const std::string& script_name, model::ScriptSpan)>;
 
-// Of hours that no state covers: readings and latencies, script by script and one by one.
-Status for_each_hour(Stores& stores, std::int32_t profile_id, const model::Stretch& hours,
-                     const UseHour& use) {
-  const std::vector<sql::Value> params{std::int64_t{profile_id}, time_value(hours.from_ns),
-                                       time_value(hours.to_ns)};
-  const auto readings = stores.query(
-      "SELECT bucket, script_name, metric_name, timestamp, metric_value, status, metadata "
-      "FROM dd_system_health WHERE profile_id = ? AND bucket >= ? AND bucket < ? "
-      "ORDER BY timestamp, id",
-      params);
-  if (!readings) return readings.error();
-  for (const sql::Row& row : *readings) {
-    model::ScriptSpan span;
-    span.add(text_of(row, 2), {.time_ns = time_ns_of(row, 3),
-                               .value = optional_text(row, 4),
-                               .status = optional_text(row, 5),
-                               .metadata = optional_text(row, 6)});
-    use(time_ns_of(row, 0), text_of(row, 1), std::move(span));
-  }
-  const auto latencies = stores.query(
-      "SELECT window_start, script_name, state FROM dd_window_state WHERE profile_id = ? AND "
-      "metric_type = 'system' AND window_type = 'hour' AND window_start >= ? AND window_start < ? "
-      "AND name LIKE 'latency:%' AND state IS NOT NULL",
-      params);
+// Of hours that no state covers, script by script and one by one.
+Status for_each_latency(Stores& stores, std::int32_t profile_id,
+                        std::span<const model::Stretch> hours, const UseHour& use) {
+  const auto latencies = rows_in(
+      stores, profile_id,
+      "SELECT window_start, script_name, state FROM dd_window_state FORCE INDEX "
+      "(idx_window_profile) WHERE metric_type = 'system' "
+      "AND window_type = 'hour' AND name LIKE 'latency:%' AND state IS NOT NULL AND profile_id = ? "
+      "AND window_start >= ? AND window_start < ?",
+      hours);
   if (!latencies) return latencies.error();
   for (const sql::Row& row : *latencies) {
     model::ByteReader reader(row.text(2));
@@ -60,6 +49,30 @@ Status for_each_hour(Stores& stores, std::int32_t profile_id, const model::Stret
     if (!summary) return Error{"mysql: dd_window_state: a latency state cannot be read"};
     model::ScriptSpan span;
     span.add(*summary);
+    use(time_ns_of(row, 0), text_of(row, 1), std::move(span));
+  }
+  return Done{};
+}
+
+// In their order.
+Status for_each_reading(Stores& stores, std::int32_t profile_id,
+                        std::span<const model::Stretch> hours, const UseHour& use) {
+  auto readings =
+      rows_in(stores, profile_id,
+              "SELECT bucket, script_name, metric_name, timestamp, metric_value, status, metadata, "
+              "id FROM dd_system_health FORCE INDEX (idx_health_hour) WHERE profile_id = ? AND "
+              "bucket >= ? AND bucket < ?",
+              hours);
+  if (!readings) return readings.error();
+  std::ranges::sort(*readings, {}, [](const sql::Row& row) {
+    return std::pair(time_ns_of(row, 3), row.unsigned_integer(7));
+  });
+  for (const sql::Row& row : *readings) {
+    model::ScriptSpan span;
+    span.add(text_of(row, 2), {.time_ns = time_ns_of(row, 3),
+                               .value = optional_text(row, 4),
+                               .status = optional_text(row, 5),
+                               .metadata = optional_text(row, 6)});
     use(time_ns_of(row, 0), text_of(row, 1), std::move(span));
   }
   return Done{};
@@ -75,11 +88,37 @@ Json object_of(const std::optional<std::string>& text) {
   return text && model::is_json_object(*text) ? Json::raw(*text) : Json::object();
 }
 
+struct SpanOfHour {
+  std::int64_t hour_ns = 0;
+  model::SystemSpan span;
+};
+
+// By hour.
+Result<std::vector<SpanOfHour>> hours_of_rows(Stores& stores, std::int32_t profile_id,
+                                              std::span<const model::Stretch> stretches,
+                                              Parts parts) {
+  std::vector<SpanOfHour> hours;
+  const auto use = [&hours](std::int64_t hour_ns, const std::string& script_name,
+                            model::ScriptSpan script) {
+    hours.push_back({hour_ns, {}});
+    hours.back().span.scripts.emplace(script_name, std::move(script));
+  };
+  if (auto read = for_each_latency(stores, profile_id, stretches, use); !read) return read.error();
+  if (parts == Parts::all) {
+    if (auto read = for_each_reading(stores, profile_id, stretches, use); !read)
+      return read.error();
+  }
+  std::ranges::stable_sort(hours, {}, &SpanOfHour::hour_ns);
+  return hours;
+}
+
 Result<SystemHistory> read_history(Stores& stores, std::int32_t profile_id, const Range& hours,
-                                   const std::optional<model::WindowType>& window) {
+                                   const std::optional<model::WindowType>& window, Parts parts) {
   const auto pieces =
       pieces_of_range(stores, profile_id, "system", hours, whole_windows(hours, window), window);
   if (!pieces) return pieces.error();
+  const auto of_rows = hours_of_rows(stores, profile_id, bare_stretches(*pieces), parts);
+  if (!of_rows) return of_rows.error();
   SystemHistory history;
   const auto add = [&](std::int64_t time_ns, bool is_in_range, const model::SystemSpan& span) {
     if (span.scripts.empty()) return;
@@ -92,14 +131,9 @@ Result<SystemHistory> read_history(Stores& stores, std::int32_t profile_id, cons
       add(piece.stretch.from_ns, is_in_range, span);
       continue;
     }
-    const auto use = [&](std::int64_t hour_ns, const std::string& script_name,
-                         model::ScriptSpan script) {
-      model::SystemSpan span;
-      span.scripts.emplace(script_name, std::move(script));
-      add(hour_ns, is_in_range, span);
-    };
-    if (auto read = for_each_hour(stores, profile_id, piece.stretch, use); !read)
-      return read.error();
+    auto hour = std::ranges::lower_bound(*of_rows, piece.stretch.from_ns, {}, &SpanOfHour::hour_ns);
+    for (; hour != of_rows->end() && hour->hour_ns < piece.stretch.to_ns; ++hour)
+      add(hour->hour_ns, is_in_range, hour->span);
   }
   return history;
 }
@@ -107,8 +141,8 @@ Result<SystemHistory> read_history(Stores& stores, std::int32_t profile_id, cons
 }  // namespace
 
 Result<SystemHistory> system_history(Stores& stores, std::int32_t profile_id, const Range& hours,
-                                     const std::optional<model::WindowType>& window) {
-  return stores.in_snapshot([&] { return read_history(stores, profile_id, hours, window); });
+                                     const std::optional<model::WindowType>& window, Parts parts) {
+  return stores.in_snapshot([&] { return read_history(stores, profile_id, hours, window, parts); });
 }
 
 std::optional<StoredScript> stored_script(const model::ScriptSpan& span) {
@@ -131,7 +165,7 @@ std::optional<StoredScript> stored_script(const model::ScriptSpan& span) {
 
 Result<std::map<std::string, StoredScript>> stored_scripts(Stores& stores, std::int32_t profile_id,
                                                            const Range& hours) {
-  const auto history = system_history(stores, profile_id, hours, std::nullopt);
+  const auto history = system_history(stores, profile_id, hours, std::nullopt, Parts::all);
   if (!history) return history.error();
   std::map<std::string, StoredScript> scripts;
   for (const auto& [name, span] : history->range.scripts) {

@@ -30,8 +30,9 @@ struct SystemHistory {
   model::SystemSpan range;
   std::map<model::Window, model::SystemSpan> windows;  // those in which some script said something
 };
+enum class Parts : std::uint8_t { all, calls };  // calls: readings may be left out
 Result<SystemHistory> system_history(Stores& stores, std::int32_t profile_id, const Range& hours,
-                                     const std::optional<model::WindowType>& window);
+                                     const std::optional<model::WindowType>& window, Parts parts);
 
 // nullopt when the script gave no reading.
 std::optional<StoredScript> stored_script(const model::ScriptSpan& span);

@@ -5,6 +5,9 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <span>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "api/history/pieces.hpp"
@@ -19,39 +22,40 @@ namespace {
 constexpr std::int64_t kTradesPerRead = 20'000;  // bounds memory: about 10 MB of rows at a time
 constexpr std::size_t kPageBytesMax = kReplyBytesMax - 16 * 1024;  // headers and the last row
 
-// Columns of figures, in the order of trade_of().
+// What a TradeSpan is made from, in the order of trade_of(); of breakouts also what says that it is one.
 constexpr const char* kFigureColumns =
-    "id, exit_time, symbol, trade_type, side, quantity, multiplier, entry_price, exit_price, "
-    "reference_price, fees, entry_time, pnl, signal_id, direction, exit_reason, bar_strength, "
-    "candle_size, segment_id, lane, position";
+    "id, exit_time, symbol, side, quantity, multiplier, entry_price, exit_price, reference_price, "
+    "fees, entry_time, pnl, segment_id, lane, position";
+constexpr const char* kBreakoutColumns = ", trade_type, signal_id";
+constexpr std::size_t kBreakoutColumn = 15;
+// No breakout trade is without; model::is_breakout_trade() has the last word.
+constexpr const char* kMaybeBreakout = " AND (trade_type = 'breakout' OR signal_id IS NOT NULL)";
 
 model::TradeRow trade_of(const sql::Row& row) {
   model::TradeRow trade;
   trade.name.position = row.unsigned_integer(0);  // rows from before: the id orders them
-  if (!row.is_null(18) && row.text(18).size() == trade.name.segment_id.size()) {
-    std::ranges::copy(row.text(18), trade.name.segment_id.begin());
-    trade.name.lane = static_cast<std::uint32_t>(row.unsigned_integer(19));
-    trade.name.position = row.unsigned_integer(20);
+  if (!row.is_null(12) && row.text(12).size() == trade.name.segment_id.size()) {
+    std::ranges::copy(row.text(12), trade.name.segment_id.begin());
+    trade.name.lane = static_cast<std::uint32_t>(row.unsigned_integer(13));
+    trade.name.position = row.unsigned_integer(14);
   }
   trade.exit_time_ns = time_ns_of(row, 1);
   trade.symbol = text_of(row, 2);
-  trade.trade_type = text_of(row, 3);
-  trade.side = text_of(row, 4);
-  trade.quantity_e8 = e8_of(row, 5);
-  const std::int64_t multiplier_e8 = e8_of(row, 6);
+  trade.side = text_of(row, 3);
+  trade.quantity_e8 = e8_of(row, 4);
+  const std::int64_t multiplier_e8 = e8_of(row, 5);
   trade.multiplier_e8 =
       is_null(multiplier_e8) ? model::default_multiplier_e8(trade.symbol) : multiplier_e8;
-  trade.entry_price_e8 = e8_of(row, 7);
-  trade.exit_price_e8 = e8_of(row, 8);
-  trade.reference_price_e8 = e8_of(row, 9);
-  trade.fees_e8 = e8_of(row, 10);
-  trade.entry_time_ns = time_ns_of(row, 11);
-  trade.stored_pnl_e8 = e8_of(row, 12);
-  trade.signal_id = text_of(row, 13);
-  trade.direction = text_of(row, 14);
-  trade.exit_reason = text_of(row, 15);
-  trade.bar_strength_e8 = e8_of(row, 16);
-  trade.candle_size_e8 = e8_of(row, 17);
+  trade.entry_price_e8 = e8_of(row, 6);
+  trade.exit_price_e8 = e8_of(row, 7);
+  trade.reference_price_e8 = e8_of(row, 8);
+  trade.fees_e8 = e8_of(row, 9);
+  trade.entry_time_ns = time_ns_of(row, 10);
+  trade.stored_pnl_e8 = e8_of(row, 11);
+  if (row.size() > kBreakoutColumn) {
+    trade.trade_type = text_of(row, kBreakoutColumn);
+    trade.signal_id = text_of(row, kBreakoutColumn + 1);
+  }
   return trade;
 }
 
@@ -185,15 +189,41 @@ class InOrder {
   std::vector<model::TradeRow> instant_;
 };
 
+// Trades that left in a stretch.
+std::string trades_sql(Only only) {
+  const bool is_breakout = only == Only::breakout;
+  return std::string("SELECT ") + kFigureColumns + (is_breakout ? kBreakoutColumns : "") +
+         " FROM dd_trade_performance FORCE INDEX (idx_profile_exit) WHERE profile_id = ? AND "
+         "exit_time >= ? AND exit_time < ?" +
+         (is_breakout ? kMaybeBreakout : "");
+}
+
+// Those of all stretches, by (exit time, segment, lane, position); nothing where they are too many to hold at once.
+Result<std::optional<std::vector<model::TradeRow>>> few_trades(
+    Stores& stores, std::int32_t profile_id, std::span<const model::Stretch> stretches, Only only) {
+  const auto rows = rows_in(stores, profile_id, trades_sql(only), stretches, kTradesPerRead + 1);
+  if (!rows) return rows.error();
+  if (rows->size() > static_cast<std::size_t>(kTradesPerRead))
+    return std::optional<std::vector<model::TradeRow>>{};
+  std::vector<model::TradeRow> trades;
+  trades.reserve(rows->size());
+  for (const sql::Row& row : *rows) trades.push_back(trade_of(row));
+  std::ranges::sort(trades, [](const model::TradeRow& a, const model::TradeRow& b) {
+    return std::tie(a.exit_time_ns, a.name) < std::tie(b.exit_time_ns, b.name);
+  });
+  return std::optional(std::move(trades));
+}
+
 // Calls use() for every trade that left in [from, to), by (exit time, segment, lane, position).
 Status for_each_trade(Stores& stores, std::int32_t profile_id, const model::Stretch& range,
-                      const std::optional<std::string>& symbol,
+                      const std::optional<std::string>& symbol, Only only,
                       const std::function<void(const model::TradeRow&)>& use) {
-  const std::string sql =
-      std::string("SELECT ") + kFigureColumns +
-      " FROM dd_trade_performance WHERE profile_id = ? AND exit_time >= ? AND exit_time < ?" +
-      (symbol ? " AND symbol = ?" : "") +
-      " AND (exit_time > ? OR id > ?) ORDER BY exit_time, id LIMIT ?";
+  std::string sql = trades_sql(only);
+  if (symbol) {
+    sql.replace(sql.find("idx_profile_exit"), 16, "idx_profile_symbol_exit");
+    sql += " AND symbol = ?";
+  }
+  sql += " AND (exit_time > ? OR id > ?) ORDER BY exit_time, id LIMIT ?";
   sql::Value from = time_value(range.from_ns);
   std::uint64_t last_id = 0;
   InOrder in_order(use);
@@ -218,15 +248,18 @@ struct Signal {
   std::string id;  // "" = none
 };
 
+// In order of time.
 Result<std::vector<Signal>> signals_of(Stores& stores, std::int32_t profile_id,
-                                       const model::Stretch& range) {
-  const auto rows = stores.query(
-      "SELECT event_time, signal_id FROM dd_signals WHERE profile_id = ? AND event_time >= ? AND "
-      "event_time < ?",
-      {std::int64_t{profile_id}, time_value(range.from_ns), time_value(range.to_ns)});
+                                       std::span<const model::Stretch> stretches) {
+  const auto rows = rows_in(stores, profile_id,
+                            "SELECT event_time, signal_id FROM dd_signals FORCE INDEX "
+                            "(idx_signal_time) WHERE profile_id = ? AND event_time >= ? AND "
+                            "event_time < ?",
+                            stretches);
   if (!rows) return rows.error();
   std::vector<Signal> signals;
   for (const sql::Row& row : *rows) signals.push_back({time_ns_of(row, 0), text_of(row, 1)});
+  std::ranges::sort(signals, {}, &Signal::time_ns);
   return signals;
 }
 
@@ -234,7 +267,9 @@ Result<std::vector<Signal>> signals_of(Stores& stores, std::int32_t profile_id,
 Result<std::set<std::int64_t>> times_of(Stores& stores, std::int32_t profile_id,
                                         const std::set<std::string>& of) {
   static const std::string kSql = [] {
-    std::string sql = "SELECT event_time FROM dd_signals WHERE profile_id = ? AND signal_id IN (?";
+    std::string sql =
+        "SELECT event_time FROM dd_signals FORCE INDEX (idx_signal_id) WHERE profile_id = ? AND "
+        "signal_id IN (?";
     for (std::size_t i = 1; i < kIdsPerQuery; ++i) sql += ",?";
     return sql + ")";
   }();
@@ -251,6 +286,15 @@ Result<std::set<std::int64_t>> times_of(Stores& stores, std::int32_t profile_id,
   return times;
 }
 
+// Those of a stretch, of many in order of time.
+template <typename Row>
+std::span<const Row> within(std::span<const Row> rows, const model::Stretch& stretch,
+                            std::int64_t Row::*time_ns) {
+  const auto first = std::ranges::lower_bound(rows, stretch.from_ns, {}, time_ns);
+  const auto end = std::ranges::lower_bound(first, rows.end(), stretch.to_ns, {}, time_ns);
+  return {first, end};
+}
+
 // What a piece adds, to the range and to its Windows.
 class HistoryOfTrades {
  public:
@@ -258,21 +302,36 @@ class HistoryOfTrades {
                   const std::optional<model::WindowType>& window)
       : stores_(stores), profile_id_(profile_id), only_(only), window_(window) {}
 
-  Status add_rows(const model::Stretch& stretch, const std::optional<std::string>& symbol,
-                  bool is_in_range) {
-    auto read = for_each_trade(stores_, profile_id_, stretch, symbol, [&](const auto& row) {
-      if (only_ == Only::breakout && !model::is_breakout_trade(row)) return;
-      if (auto* window = window_of(row.exit_time_ns)) window->trades.add(row);
-      if (is_in_range) history_.trades.add(row);
-    });
-    if (!read || only_ != Only::breakout) return read;
-    const auto signals = signals_of(stores_, profile_id_, stretch);
+  // What add_rows() finds in these stretches, read at once.
+  Status read_rows(std::span<const model::Stretch> stretches) {
+    if (stretches.empty()) return Done{};
+    auto trades = few_trades(stores_, profile_id_, stretches, only_);
+    if (!trades) return trades.error();
+    trades_ = std::move(*trades);
+    if (only_ != Only::breakout) return Done{};
+    auto signals = signals_of(stores_, profile_id_, stretches);
     if (!signals) return signals.error();
-    for (const Signal& signal : *signals) {
+    signals_ = std::move(*signals);
+    return Done{};
+  }
+
+  Status add_rows(const model::Stretch& stretch, bool is_in_range) {
+    for (const Signal& signal :
+         within(std::span(std::as_const(signals_)), stretch, &Signal::time_ns)) {
       if (auto* window = window_of(signal.time_ns)) window->signals.add(signal.id);
       if (is_in_range) history_.signals.add(signal.id);
     }
+    if (!trades_) return add_trades_one_by_one(stretch, std::nullopt, is_in_range);
+    for (const auto& trade :
+         within(std::span(std::as_const(*trades_)), stretch, &model::TradeRow::exit_time_ns))
+      add(trade, is_in_range);
     return Done{};
+  }
+
+  Status add_trades_one_by_one(const model::Stretch& stretch,
+                               const std::optional<std::string>& symbol, bool is_in_range) {
+    return for_each_trade(stores_, profile_id_, stretch, symbol, only_,
+                          [&](const model::TradeRow& trade) { add(trade, is_in_range); });
   }
 
   // Takes back the states of Windows that know of a signal with news.
@@ -280,13 +339,11 @@ class HistoryOfTrades {
     if (only_ != Only::breakout) return Done{};
     const auto hours = hours_with_news(stores_, profile_id_, "breakout");
     if (!hours) return hours.error();
+    const auto signals = signals_of(stores_, profile_id_, *hours);
+    if (!signals) return signals.error();
     std::set<std::string> ids;
-    for (const model::Stretch& hour : *hours) {
-      const auto signals = signals_of(stores_, profile_id_, hour);
-      if (!signals) return signals.error();
-      for (const Signal& signal : *signals) {
-        if (!signal.id.empty()) ids.insert(signal.id);
-      }
+    for (const Signal& signal : *signals) {
+      if (!signal.id.empty()) ids.insert(signal.id);
     }
     const auto times = times_of(stores_, profile_id_, ids);
     if (!times) return times.error();
@@ -311,6 +368,11 @@ class HistoryOfTrades {
   TradeHistory::OfWindow* window_of(std::int64_t time_ns) {
     return window_ ? &history_.windows[model::window_containing(*window_, time_ns)] : nullptr;
   }
+  void add(const model::TradeRow& trade, bool is_in_range) {
+    if (only_ == Only::breakout && !model::is_breakout_trade(trade)) return;
+    if (auto* window = window_of(trade.exit_time_ns)) window->trades.add(trade);
+    if (is_in_range) history_.trades.add(trade);
+  }
   void add(const model::Stretch& stretch, const model::TradeSpan& trades,
            const model::SignalSpan& signals, bool is_in_range) {
     const bool has_news = trades.summary.trades > 0 || signals.count() > 0;
@@ -327,6 +389,8 @@ class HistoryOfTrades {
   const std::int32_t profile_id_;
   const Only only_;
   const std::optional<model::WindowType>& window_;
+  std::optional<std::vector<model::TradeRow>> trades_;  // by time, as signals_
+  std::vector<Signal> signals_;
   TradeHistory history_;
 };
 
@@ -337,28 +401,29 @@ Result<TradeHistory> read_history(Stores& stores, std::int32_t profile_id, const
   if (!pieces) return pieces.error();
   HistoryOfTrades history(stores, profile_id, only, window);
   if (auto settled = history.settle(*pieces); !settled) return settled.error();
+  if (auto read = history.read_rows(bare_stretches(*pieces)); !read) return read.error();
   for (const auto& [piece, is_in_range] : *pieces) {
     if (piece.type) {
       history.add_state(piece, is_in_range);
       continue;
     }
-    auto added = history.add_rows(piece.stretch, std::nullopt, is_in_range);
-    if (!added) return added.error();
+    if (auto added = history.add_rows(piece.stretch, is_in_range); !added) return added.error();
   }
   return std::move(history).take();
 }
 
-Result<TradeHistory> read_rows(Stores& stores, std::int32_t profile_id, const Range& range,
-                               const std::optional<std::string>& symbol,
-                               const std::optional<model::WindowType>& window, Only only) {
+Result<TradeHistory> read_trades_of_symbol(Stores& stores, std::int32_t profile_id,
+                                           const Range& range, const std::string& symbol,
+                                           const std::optional<model::WindowType>& window) {
   const Range whole = whole_windows(range, window);
-  HistoryOfTrades history(stores, profile_id, only, window);
+  HistoryOfTrades history(stores, profile_id, Only::every_trade, window);
   const std::pair<model::Stretch, bool> parts[] = {{{whole.from_ns, range.from_ns}, false},
                                                    {{range.from_ns, range.to_ns}, true},
                                                    {{range.to_ns, whole.to_ns}, false}};
   for (const auto& [stretch, is_in_range] : parts) {
     if (stretch.from_ns >= stretch.to_ns) continue;
-    if (auto added = history.add_rows(stretch, symbol, is_in_range); !added) return added.error();
+    auto added = history.add_trades_one_by_one(stretch, symbol, is_in_range);
+    if (!added) return added.error();
   }
   return std::move(history).take();
 }
@@ -370,13 +435,11 @@ Result<TradeHistory> trade_history(Stores& stores, std::int32_t profile_id, cons
   return stores.in_snapshot([&] { return read_history(stores, profile_id, range, window, only); });
 }
 
-Result<TradeHistory> trade_history_of_rows(Stores& stores, std::int32_t profile_id,
-                                           const Range& range,
-                                           const std::optional<std::string>& symbol,
-                                           const std::optional<model::WindowType>& window,
-                                           Only only) {
+Result<TradeHistory> trade_history_of_symbol(Stores& stores, std::int32_t profile_id,
+                                             const Range& range, const std::string& symbol,
+                                             const std::optional<model::WindowType>& window) {
   return stores.in_snapshot(
-      [&] { return read_rows(stores, profile_id, range, symbol, window, only); });
+      [&] { return read_trades_of_symbol(stores, profile_id, range, symbol, window); });
 }
 
 Result<TradePage> trade_page(Stores& stores, const TradeListQuery& query) {

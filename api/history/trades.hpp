@@ -34,12 +34,10 @@ enum class Only : std::uint8_t { every_trade, breakout };
 // From the Windows' states, and from rows where there are none.
 Result<TradeHistory> trade_history(Stores& stores, std::int32_t profile_id, const Range& range,
                                    const std::optional<model::WindowType>& window, Only only);
-// From rows: trades of one symbol, which no state tells apart; without a symbol what trade_history() must equal.
-Result<TradeHistory> trade_history_of_rows(Stores& stores, std::int32_t profile_id,
-                                           const Range& range,
-                                           const std::optional<std::string>& symbol,
-                                           const std::optional<model::WindowType>& window,
-                                           Only only);
+// Of one symbol, which no state tells apart: from rows.
+Result<TradeHistory> trade_history_of_symbol(Stores& stores, std::int32_t profile_id,
+                                             const Range& range, const std::string& symbol,
+                                             const std::optional<model::WindowType>& window);
 
 struct TradePage {
   std::string items;  // a JSON array, newest exit first

@@ -75,7 +75,7 @@ Response orders(const Context& context, const Request& request, const PathValues
   const auto read = stores.in_snapshot([&]() -> Result<std::pair<OrderHistory, SystemHistory>> {
     auto chains = order_history(stores, profile_id, range, window);
     if (!chains) return chains.error();
-    auto system = system_history(stores, profile_id, hours, window);
+    auto system = system_history(stores, profile_id, hours, window, Parts::calls);
     if (!system) return system.error();
     return std::pair(std::move(*chains), std::move(*system));
   });

@@ -216,7 +216,7 @@ Response system_then(const Context& context, const Parameters& parameters, std::
   const std::int64_t now_ns = context.now_ns();
   Stores& stores = context.stores.of_this_thread();
   const Range hours = snapped(range, model::kNsPerHour);
-  const auto history = system_history(stores, profile_id, hours, window);
+  const auto history = system_history(stores, profile_id, hours, window, Parts::all);
   if (!history) return store_down("mysql");
   const auto lists = windows_of(*history, now_ns);
   Entries entries;

@@ -27,9 +27,8 @@ Response performance(const Context& context, const Request& request, const PathV
   if (auto bad = parameters.problems()) return *bad;
 
   Stores& stores = context.stores.of_this_thread();
-  const auto history =
-      symbol ? trade_history_of_rows(stores, profile_id, range, symbol, window, Only::every_trade)
-             : trade_history(stores, profile_id, range, window, Only::every_trade);
+  const auto history = symbol ? trade_history_of_symbol(stores, profile_id, range, *symbol, window)
+                              : trade_history(stores, profile_id, range, window, Only::every_trade);
   if (!history) return store_down("mysql");
   ObjectAnswer answer(profile_id);
   const model::TradeSummary& all = history->trades.summary;

@@ -36,6 +36,19 @@ void push(std::vector<Stretch>& stretches, std::int64_t from_ns, std::int64_t to
   }
 }
 
+WindowType longest_of_cover(WindowType longest) {
+  return longest == WindowType::week ? WindowType::day : longest;
+}
+
+std::vector<WindowsInside> all_inside(const std::vector<Stretch>& stretches, WindowType type) {
+  std::vector<WindowsInside> all;
+  for (const Stretch& one : stretches) {
+    const Stretch whole = whole_windows_inside(one, type);
+    if (whole.from_ns < whole.to_ns) all.push_back({type, whole});
+  }
+  return all;
+}
+
 constexpr std::size_t kRevisionBytes = 4;  // of fixed length, the highest first: SQL compares them
 
 bool is_one_inside(const std::set<std::int64_t>& times_ns, const Window& window) {
@@ -49,14 +62,39 @@ bool is_of_its_row(const StoredState& stored) {
 
 }  // namespace
 
+std::vector<WindowsInside> windows_inside(const Stretch& stretch, WindowType longest) {
+  std::vector<WindowsInside> all;
+  std::vector<Stretch> bare;
+  push(bare, stretch.from_ns, stretch.to_ns);
+  std::optional<WindowType> type = longest_of_cover(longest);
+  for (; type; type = shorter(*type)) {
+    std::vector<Stretch> still_bare;
+    for (const Stretch& one : bare) {
+      const Stretch whole = whole_windows_inside(one, *type);
+      if (whole.from_ns >= whole.to_ns) {
+        push(still_bare, one.from_ns, one.to_ns);
+        continue;
+      }
+      push(still_bare, one.from_ns, whole.from_ns);
+      all.push_back({*type, whole});
+      push(still_bare, whole.to_ns, one.to_ns);
+    }
+    bare = std::move(still_bare);
+  }
+  return all;
+}
+
 Result<std::vector<Piece>> cover(const Stretch& stretch, WindowType longest,
                                  const ReadStates& read_states,
-                                 const std::set<std::int64_t>& not_at) {
+                                 const std::set<std::int64_t>& not_at, const WillRead& will_read) {
   std::vector<Piece> pieces;
   std::vector<Stretch> bare;
   push(bare, stretch.from_ns, stretch.to_ns);
-  std::optional<WindowType> type = longest == WindowType::week ? WindowType::day : longest;
+  std::optional<WindowType> type = longest_of_cover(longest);
   for (; type && !bare.empty(); type = shorter(*type)) {
+    if (will_read) {
+      if (auto told = will_read(all_inside(bare, *type)); !told) return told.error();
+    }
     std::vector<Stretch> still_bare;
     for (const Stretch& one : bare) {
       const Stretch whole = whole_windows_inside(one, *type);

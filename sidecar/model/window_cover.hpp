@@ -43,11 +43,24 @@ struct StoredState {
 using ReadStates =
     std::function<Result<std::vector<StoredState>>(WindowType type, const Stretch& stretch)>;
 
+// The Windows of one type that begin in a stretch.
+struct WindowsInside {
+  WindowType type = WindowType::hour;
+  Stretch stretch;
+  bool operator==(const WindowsInside&) const = default;
+};
+// Those that cover() asks for where all of them have states.
+std::vector<WindowsInside> windows_inside(const Stretch& stretch, WindowType longest);
+
+// Told before the questions of one type are asked, so that they can be answered together.
+using WillRead = std::function<Status(const std::vector<WindowsInside>& windows)>;
+
 // In order of time. `longest`: no Window longer than that; no Window either in which one of `not_at` lies. Neighbouring
 // pieces without state are one.
 Result<std::vector<Piece>> cover(const Stretch& stretch, WindowType longest,
                                  const ReadStates& read_states,
-                                 const std::set<std::int64_t>& not_at = {});
+                                 const std::set<std::int64_t>& not_at = {},
+                                 const WillRead& will_read = {});
 
 inline constexpr std::uint8_t kStateFormat = 1;
 inline constexpr std::size_t kStateBytesMax = 128 * 1024;  // 64 of them fit one packet of MySQL's
