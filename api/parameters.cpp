@@ -35,6 +35,14 @@ Range snapped(const Range& range, std::int64_t unit_ns) {
   return wider;
 }
 
+Range whole_windows(const Range& range, const std::optional<model::WindowType>& type) {
+  if (!type || range.from_ns >= range.to_ns) return range;
+  Range wider = range;
+  wider.from_ns = model::window_containing(*type, range.from_ns).start_ns;
+  wider.to_ns = model::window_containing(*type, range.to_ns - 1).end_ns;
+  return wider;
+}
+
 std::optional<std::string> Parameters::value(std::string_view name) {
   known_.emplace(name);
   std::optional<std::string> found;

@@ -32,6 +32,9 @@ std::int64_t ceil_to_us(std::int64_t time_ns);
 // Outward to whole units.
 Range snapped(const Range& range, std::int64_t unit_ns);
 
+// The range and, where Windows were asked for, the whole of its first and last one.
+Range whole_windows(const Range& range, const std::optional<model::WindowType>& type);
+
 class Parameters {
  public:
   explicit Parameters(const Request& request) : request_(request) {}

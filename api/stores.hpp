@@ -4,10 +4,14 @@
 // Threads   A Stores belongs to one thread; StoresOfThreads hands each its own.
 // Errors    A store that cannot be reached is an Error at once while the backoff runs, so that an outage
 //           costs a request no more than one connect timeout now and then. Reads that fail because a kept
-//           connection had died are tried once more on a new one.
+//           connection had died are tried once more on a new one, but not within a snapshot.
+// Indexes   A query may say FORCE INDEX (…), and must where it has an IN list: the server does not look for how many
+//           rows there are of each value. A database that has no such index (not migrated yet, restored, dropped) is
+//           asked without that hint: slower, the same answer.
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -47,13 +51,36 @@ class Stores {
   explicit Stores(StoreOptions options);
 
   Result<sql::Rows> query(const std::string& sql, const std::vector<sql::Value>& params = {});
+
+  // All that `read` (() → Result) asks MySQL is of one moment. Within another one: of that one's.
+  template <typename Read>
+  auto in_snapshot(const Read& read) -> decltype(read()) {
+    if (is_in_snapshot_) return read();
+    if (auto begun = begin_snapshot(); !begun) return begun.error();
+    const SnapshotEnd end(*this);
+    return read();
+  }
+
   redis::LiveReader& live() { return live_; }
 
  private:
+  struct SnapshotEnd {
+    explicit SnapshotEnd(Stores& of) : stores(of) {}
+    SnapshotEnd(const SnapshotEnd&) = delete;
+    ~SnapshotEnd() { stores.end_snapshot(); }
+    Stores& stores;
+  };
+
   Result<sql::Connection*> mysql();
+  Status begin_snapshot();
+  void end_snapshot();
+  Result<sql::Rows> query_hinted(sql::Connection& connection, const std::string& sql,
+                                 const std::vector<sql::Value>& params);
 
   StoreOptions options_;
   std::optional<sql::Connection> mysql_;
+  bool is_in_snapshot_ = false;
+  std::map<std::string, std::chrono::steady_clock::time_point> missing_indexes_;  // until then
   Backoff mysql_backoff_;
   redis::LiveReader live_;
 };

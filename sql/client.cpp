@@ -227,7 +227,8 @@ Status Connection::Impl::configure_session() {
       "sql_mode='STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,"
       "NO_ZERO_IN_DATE,NO_ZERO_DATE,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout=" +
           wait_s + ", lock_wait_timeout=" + wait_s,
-      "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+      std::string("SET SESSION TRANSACTION ISOLATION LEVEL ") +
+          (options.only_reads ? "REPEATABLE READ" : "READ COMMITTED"),
   };
   for (const std::string& statement : statements) {
     if (Status done = run(statement, "set up the session"); !done) return done;
@@ -424,6 +425,15 @@ Result<Rows> Connection::query(const std::string& sql, std::span<const Value> pa
 }
 
 Status Connection::begin() { return impl_->run("START TRANSACTION", "begin"); }
+Status Connection::begin_snapshot() {
+  constexpr std::string_view kWhat = "begin a snapshot";
+  // Of the next transaction only: the session's READ COMMITTED would see each statement's moment.
+  if (!impl_->options.only_reads) {
+    if (auto set = impl_->run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", kWhat); !set)
+      return set;
+  }
+  return impl_->run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", kWhat);
+}
 Status Connection::commit() { return impl_->run("COMMIT", "commit"); }
 Status Connection::rollback() { return impl_->run("ROLLBACK", "rollback"); }
 

@@ -33,6 +33,7 @@ struct ConnectOptions {
   std::string database = "deltadyno";               // empty: no default database
   std::chrono::milliseconds connect_timeout{3000};  // both are rounded up to whole seconds
   std::chrono::milliseconds io_timeout{10000};      // lock waits give up at half of it
+  bool only_reads = false;  // REPEATABLE READ for the session: a snapshot begins in one round trip
 };
 
 // Everything that is wrong with the options, for --check-config and the start.
@@ -89,6 +90,8 @@ class Connection {
   Result<Rows> query(const std::string& sql, std::span<const Value> params = {});
 
   Status begin();
+  // A transaction that only reads, and sees the moment of its begin throughout.
+  Status begin_snapshot();
   Status commit();
   Status rollback();
 

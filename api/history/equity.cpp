@@ -1,9 +1,11 @@
 #include "api/history/equity.hpp"
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "api/history/pieces.hpp"
 #include "api/history/rows.hpp"
 #include "sidecar/model/time.hpp"
 
@@ -67,9 +69,9 @@ model::EquityMinute minute_of(const sql::Row& row) {
   return minute;
 }
 
-}  // namespace
-
-Status for_each_equity_minute(Stores& stores, std::int32_t profile_id, const Range& minutes,
+// Calls use() for every minute of the stretch, in time order.
+Status for_each_equity_minute(Stores& stores, std::int32_t profile_id,
+                              const model::Stretch& minutes,
                               const std::function<void(const model::EquityMinute&)>& use) {
   // Two columns instead of 23 where every row has its state: several times faster over a month.
   static const std::string kFromRange =
@@ -100,6 +102,124 @@ Status for_each_equity_minute(Stores& stores, std::int32_t profile_id, const Ran
     if (rows->size() < static_cast<std::size_t>(kMinutesPerRead)) return Done{};
     after = std::string(rows->back().text(0));
   }
+}
+
+class HistoryOfEquity {
+ public:
+  HistoryOfEquity(Stores& stores, std::int32_t profile_id,
+                  const std::optional<model::WindowType>& window,
+                  const std::optional<model::EquityMinute>& before)
+      : stores_(stores), profile_id_(profile_id), window_(window) {
+    if (before) previous_ = {before->close_e8, before->close_time_ns};
+  }
+
+  Status add(const model::Piece& piece, bool is_in_range) {
+    if (!piece.type) {
+      return for_each_equity_minute(stores_, profile_id_, piece.stretch, [&](const auto& minute) {
+        const auto one = model::EquitySpan::of(minute);
+        for (model::EquitySpan* span : spans_at(minute.open_time_ns, is_in_range))
+          span->append(one);
+        previous_ = {minute.close_e8, minute.close_time_ns};
+      });
+    }
+    const auto later = equity_in(piece);
+    if (later.is_empty()) return Done{};
+    for (model::EquitySpan* span : spans_at(piece.stretch.from_ns, is_in_range)) {
+      if (auto appended = append(piece, later, *span); !appended) return appended;
+    }
+    previous_ = {later.last().close_e8, later.last().close_time_ns};
+    return Done{};
+  }
+
+  EquityHistory take() && { return std::move(history_); }
+
+ private:
+  struct Reading {
+    std::int64_t equity_e8 = 0, time_ns = model::kNoTime;
+  };
+
+  static model::EquitySpan equity_in(const model::Piece& piece) {
+    return *model::span_in<model::EquitySpan>(model::sections_of(piece.state)->first);
+  }
+
+  model::EquitySpan opened() const {
+    return previous_.time_ns == model::kNoTime
+               ? model::EquitySpan()
+               : model::EquitySpan::after(previous_.equity_e8, previous_.time_ns);
+  }
+
+  // Those that a minute at this time belongs to, begun where they were not.
+  std::vector<model::EquitySpan*> spans_at(std::int64_t time_ns, bool is_in_range) {
+    std::vector<model::EquitySpan*> spans;
+    if (window_) {
+      const auto key = model::window_containing(*window_, time_ns);
+      const auto [span, is_new] = history_.windows.try_emplace(key);
+      if (is_new) span->second = opened();
+      spans.push_back(&span->second);
+    }
+    if (is_in_range) {
+      if (!has_begun_) history_.range = opened();
+      has_begun_ = true;
+      spans.push_back(&history_.range);
+    }
+    return spans;
+  }
+
+  // In pieces small enough to be exact.
+  Status append(const model::Piece& piece, const model::EquitySpan& later,
+                model::EquitySpan& span) {
+    if (span.is_exact(later)) {
+      span.append(later);
+      return Done{};
+    }
+    if (piece.type == model::WindowType::hour) return append_minutes(piece.stretch, span);
+    const auto shorter =
+        piece.type == model::WindowType::day ? model::WindowType::hour : model::WindowType::day;
+    const auto pieces = pieces_of(stores_, profile_id_, "equity", piece.stretch, shorter);
+    if (!pieces) return pieces.error();
+    for (const model::Piece& one : *pieces) {
+      if (!one.type) {
+        if (auto done = append_minutes(one.stretch, span); !done) return done;
+        continue;
+      }
+      if (auto done = append(one, equity_in(one), span); !done) return done;
+    }
+    return Done{};
+  }
+
+  Status append_minutes(const model::Stretch& stretch, model::EquitySpan& span) {
+    return for_each_equity_minute(stores_, profile_id_, stretch, [&](const auto& minute) {
+      span.append(model::EquitySpan::of(minute));
+    });
+  }
+
+  Stores& stores_;
+  const std::int32_t profile_id_;
+  const std::optional<model::WindowType>& window_;
+  Reading previous_;
+  bool has_begun_ = false;
+  EquityHistory history_;
+};
+
+Result<EquityHistory> read_history(Stores& stores, std::int32_t profile_id, const Range& range,
+                                   const std::optional<model::WindowType>& window) {
+  const Range whole = whole_windows(range, window);
+  const auto before = last_equity_minute_before(stores, profile_id, whole.from_ns);
+  if (!before) return before.error();
+  const auto pieces = pieces_of_range(stores, profile_id, "equity", range, whole, window);
+  if (!pieces) return pieces.error();
+  HistoryOfEquity history(stores, profile_id, window, *before);
+  for (const auto& [piece, is_in_range] : *pieces) {
+    if (auto added = history.add(piece, is_in_range); !added) return added.error();
+  }
+  return std::move(history).take();
+}
+
+}  // namespace
+
+Result<EquityHistory> equity_history(Stores& stores, std::int32_t profile_id, const Range& range,
+                                     const std::optional<model::WindowType>& window) {
+  return stores.in_snapshot([&] { return read_history(stores, profile_id, range, window); });
 }
 
 Result<std::optional<model::EquityMinute>> last_equity_minute_before(Stores& stores,

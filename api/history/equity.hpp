@@ -2,18 +2,25 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <map>
 #include <optional>
 
 #include "api/parameters.hpp"
 #include "api/stores.hpp"
-#include "sidecar/model/equity.hpp"
+#include "sidecar/model/equity_span.hpp"
+#include "sidecar/model/window.hpp"
 
 namespace ddt::api {
 
-// Calls use() for every minute of the range (snap it to minutes first), in time order.
-Status for_each_equity_minute(Stores& stores, std::int32_t profile_id, const Range& minutes,
-                              const std::function<void(const model::EquityMinute&)>& use);
+// Equity of a range, and the same per Window; each begins with the last equity before it, so that a loss in its
+// first reading counts.
+struct EquityHistory {
+  model::EquitySpan range;
+  std::map<model::Window, model::EquitySpan> windows;
+};
+// The range is snapped to minutes. From the Windows' states, and from minutes where there are none.
+Result<EquityHistory> equity_history(Stores& stores, std::int32_t profile_id, const Range& range,
+                                     const std::optional<model::WindowType>& window);
 
 // The last minute before a time; nullopt when there is none.
 Result<std::optional<model::EquityMinute>> last_equity_minute_before(Stores& stores,

@@ -1,33 +1,25 @@
-// api/history/orders.hpp — dd_orders as chains, and the latency samples of a profile.
+// api/history/orders.hpp — order chains of a range, from the Windows' states and from dd_orders.
+//
+// A chain counts where it was first seen and where it ended, judged by all that is known of it; with a script those
+// of which the script said something (sidecar/model/order_span.hpp).
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "api/parameters.hpp"
 #include "api/stores.hpp"
-#include "sidecar/model/orders.hpp"
-#include "sidecar/model/summary.hpp"
+#include "sidecar/model/order_span.hpp"
+#include "sidecar/model/window.hpp"
 
 namespace ddt::api {
 
-struct OrderRows {
-  std::vector<model::OrderRow> rows;
-  std::int64_t newest_ns = model::kNoTime;  // event time of the newest row inside the range
+struct OrderHistory {
+  model::OrderSpans range;
+  std::map<model::Window, model::OrderSpans> windows;  // those in which some order said something
 };
-
-// All rows of every chain that has a row in the range: the closure over parent_order_id, both ways.
-// With script_name only rows of that script put a chain in; its other rows come with it.
-Result<OrderRows> order_rows(Stores& stores, std::int32_t profile_id, const Range& range,
-                             const std::optional<std::string>& script_name);
-
-// Latency samples per script and hour, all endpoints merged, of hours that begin in the range (snap it to
-// hours first).
-using LatencyHours = std::map<std::string, std::map<std::int64_t, model::LatencySummary>>;
-Result<LatencyHours> latency_hours(Stores& stores, std::int32_t profile_id, const Range& hours,
-                                   const std::optional<std::string>& script_name);
+Result<OrderHistory> order_history(Stores& stores, std::int32_t profile_id, const Range& range,
+                                   const std::optional<model::WindowType>& window);
 
 }  // namespace ddt::api

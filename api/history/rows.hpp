@@ -2,6 +2,7 @@
 // type's "not said".
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -25,5 +26,10 @@ Json metadata_json(const sql::Row& row, std::size_t column);  // an object, empt
 // A time as a parameter; rounded up to the microsecond, so that half-open ranges over DATETIME(6), which
 // holds floors, stay half-open.
 sql::Value time_value(std::int64_t time_ns);
+
+// Ids asked for at once in an IN list; one size only, padded by repeating, so that one prepared statement serves all.
+// Such a query names its index: the optimizer would guess how many rows each id has, and where most rows have no
+// parent_order_id guess so many that it scans all of a profile's.
+inline constexpr std::size_t kIdsPerQuery = 128;
 
 }  // namespace ddt::api

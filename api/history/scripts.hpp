@@ -10,6 +10,8 @@
 #include "api/http/json.hpp"
 #include "api/parameters.hpp"
 #include "api/stores.hpp"
+#include "sidecar/model/system_span.hpp"
+#include "sidecar/model/window.hpp"
 
 namespace ddt::api {
 
@@ -23,13 +25,21 @@ struct StoredScript {
   std::int64_t last_seen_ns = model::kNoTime;
 };
 
-// By script, from hours that begin in the range (snap it to hours first).
+// What scripts measured and said in a range of whole hours (snap it first), and the same per Window.
+struct SystemHistory {
+  model::SystemSpan range;
+  std::map<model::Window, model::SystemSpan> windows;  // those in which some script said something
+};
+enum class Parts : std::uint8_t { all, calls };  // calls: readings may be left out
+Result<SystemHistory> system_history(Stores& stores, std::int32_t profile_id, const Range& hours,
+                                     const std::optional<model::WindowType>& window, Parts parts);
+
+// nullopt when the script gave no reading.
+std::optional<StoredScript> stored_script(const model::ScriptSpan& span);
+
+// By script, those that gave readings, from hours that begin in the range (snap it to hours first).
 Result<std::map<std::string, StoredScript>> stored_scripts(Stores& stores, std::int32_t profile_id,
                                                            const Range& hours);
-
-// The same per Window, by its start.
-Result<std::map<std::int64_t, std::map<std::string, StoredScript>>> stored_scripts_by_window(
-    Stores& stores, std::int32_t profile_id, const Range& hours, model::WindowType type);
 
 // Newest first: {timestamp, severity, code, text, metadata}.
 Result<Json> stored_errors(Stores& stores, std::int32_t profile_id, const std::string& script_name,

@@ -32,7 +32,8 @@ Result<CommittedLedger> committed_ledger(Stores& stores) {
 }
 
 Result<std::int64_t> stored_schema_version(Stores& stores) {
-  const auto rows = stores.query("SELECT COALESCE(MAX(version), 0) FROM dd_schema_migrations");
+  const auto rows = stores.query(
+      "SELECT COALESCE(MAX(version), 0) FROM dd_schema_migrations WHERE applied_at IS NOT NULL");
   if (!rows) return rows.error();
   return rows->front().integer(0);
 }

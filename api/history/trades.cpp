@@ -1,8 +1,16 @@
 #include "api/history/trades.hpp"
 
+#include <algorithm>
 #include <array>
+#include <functional>
+#include <map>
+#include <set>
+#include <span>
+#include <tuple>
+#include <utility>
 #include <vector>
 
+#include "api/history/pieces.hpp"
 #include "api/history/rows.hpp"
 #include "api/http/http1.hpp"
 #include "api/http/json.hpp"
@@ -14,34 +22,40 @@ namespace {
 constexpr std::int64_t kTradesPerRead = 20'000;  // bounds memory: about 10 MB of rows at a time
 constexpr std::size_t kPageBytesMax = kReplyBytesMax - 16 * 1024;  // headers and the last row
 
-// Columns of figures, in the order of trade_of().
+// What a TradeSpan is made from, in the order of trade_of(); of breakouts also what says that it is one.
 constexpr const char* kFigureColumns =
-    "id, exit_time, symbol, trade_type, side, quantity, multiplier, entry_price, exit_price, "
-    "reference_price, fees, entry_time, pnl, signal_id, direction, exit_reason, bar_strength, "
-    "candle_size";
+    "id, exit_time, symbol, side, quantity, multiplier, entry_price, exit_price, reference_price, "
+    "fees, entry_time, pnl, segment_id, lane, position";
+constexpr const char* kBreakoutColumns = ", trade_type, signal_id";
+constexpr std::size_t kBreakoutColumn = 15;
+// No breakout trade is without; model::is_breakout_trade() has the last word.
+constexpr const char* kMaybeBreakout = " AND (trade_type = 'breakout' OR signal_id IS NOT NULL)";
 
 model::TradeRow trade_of(const sql::Row& row) {
   model::TradeRow trade;
-  trade.name.position = row.unsigned_integer(0);  // the id orders trades of one instant
+  trade.name.position = row.unsigned_integer(0);  // rows from before: the id orders them
+  if (!row.is_null(12) && row.text(12).size() == trade.name.segment_id.size()) {
+    std::ranges::copy(row.text(12), trade.name.segment_id.begin());
+    trade.name.lane = static_cast<std::uint32_t>(row.unsigned_integer(13));
+    trade.name.position = row.unsigned_integer(14);
+  }
   trade.exit_time_ns = time_ns_of(row, 1);
   trade.symbol = text_of(row, 2);
-  trade.trade_type = text_of(row, 3);
-  trade.side = text_of(row, 4);
-  trade.quantity_e8 = e8_of(row, 5);
-  const std::int64_t multiplier_e8 = e8_of(row, 6);
+  trade.side = text_of(row, 3);
+  trade.quantity_e8 = e8_of(row, 4);
+  const std::int64_t multiplier_e8 = e8_of(row, 5);
   trade.multiplier_e8 =
       is_null(multiplier_e8) ? model::default_multiplier_e8(trade.symbol) : multiplier_e8;
-  trade.entry_price_e8 = e8_of(row, 7);
-  trade.exit_price_e8 = e8_of(row, 8);
-  trade.reference_price_e8 = e8_of(row, 9);
-  trade.fees_e8 = e8_of(row, 10);
-  trade.entry_time_ns = time_ns_of(row, 11);
-  trade.stored_pnl_e8 = e8_of(row, 12);
-  trade.signal_id = text_of(row, 13);
-  trade.direction = text_of(row, 14);
-  trade.exit_reason = text_of(row, 15);
-  trade.bar_strength_e8 = e8_of(row, 16);
-  trade.candle_size_e8 = e8_of(row, 17);
+  trade.entry_price_e8 = e8_of(row, 6);
+  trade.exit_price_e8 = e8_of(row, 7);
+  trade.reference_price_e8 = e8_of(row, 8);
+  trade.fees_e8 = e8_of(row, 9);
+  trade.entry_time_ns = time_ns_of(row, 10);
+  trade.stored_pnl_e8 = e8_of(row, 11);
+  if (row.size() > kBreakoutColumn) {
+    trade.trade_type = text_of(row, kBreakoutColumn);
+    trade.signal_id = text_of(row, kBreakoutColumn + 1);
+  }
   return trade;
 }
 
@@ -146,65 +160,286 @@ std::string list_sql(const TradeListQuery& query) {
   for (std::size_t i = 0; i < kListColumns.size(); ++i) {
     sql += (i > 0 ? ", " : "") + std::string(kListColumns[i].name);
   }
-  sql += " FROM dd_trade_performance WHERE profile_id = ? AND exit_time >= ? AND exit_time < ?";
+  // The index is said: the optimizer would rather read all trades of the profile than a range of them.
+  sql += std::string(" FROM dd_trade_performance FORCE INDEX (") +
+         (query.symbol ? "idx_profile_symbol_exit" : "idx_profile_exit") +
+         ") WHERE profile_id = ? AND exit_time >= ? AND exit_time < ?";
   if (query.symbol) sql += " AND symbol = ?";
   // The first half bounds the index range, the second skips what the last page had.
   if (query.after) sql += " AND exit_time <= ? AND (exit_time < ? OR id < ?)";
   return sql + " ORDER BY exit_time DESC, id DESC LIMIT ?";
 }
 
-}  // namespace
+// Trades of one instant, put in order before they are used.
+class InOrder {
+ public:
+  explicit InOrder(const std::function<void(const model::TradeRow&)>& use) : use_(use) {}
+  void take(model::TradeRow trade) {
+    if (!instant_.empty() && instant_.front().exit_time_ns != trade.exit_time_ns) flush();
+    instant_.push_back(std::move(trade));
+  }
+  void flush() {
+    std::ranges::sort(instant_, {}, &model::TradeRow::name);
+    for (const model::TradeRow& trade : instant_) use_(trade);
+    instant_.clear();
+  }
 
-Status for_each_trade(Stores& stores, std::int32_t profile_id, const Range& range,
-                      const std::optional<std::string>& symbol,
+ private:
+  const std::function<void(const model::TradeRow&)>& use_;
+  std::vector<model::TradeRow> instant_;
+};
+
+// Trades that left in a stretch.
+std::string trades_sql(Only only) {
+  const bool is_breakout = only == Only::breakout;
+  return std::string("SELECT ") + kFigureColumns + (is_breakout ? kBreakoutColumns : "") +
+         " FROM dd_trade_performance FORCE INDEX (idx_profile_exit) WHERE profile_id = ? AND "
+         "exit_time >= ? AND exit_time < ?" +
+         (is_breakout ? kMaybeBreakout : "");
+}
+
+// Those of all stretches, by (exit time, segment, lane, position); nothing where they are too many to hold at once.
+Result<std::optional<std::vector<model::TradeRow>>> few_trades(
+    Stores& stores, std::int32_t profile_id, std::span<const model::Stretch> stretches, Only only) {
+  const auto rows = rows_in(stores, profile_id, trades_sql(only), stretches, kTradesPerRead + 1);
+  if (!rows) return rows.error();
+  if (rows->size() > static_cast<std::size_t>(kTradesPerRead))
+    return std::optional<std::vector<model::TradeRow>>{};
+  std::vector<model::TradeRow> trades;
+  trades.reserve(rows->size());
+  for (const sql::Row& row : *rows) trades.push_back(trade_of(row));
+  std::ranges::sort(trades, [](const model::TradeRow& a, const model::TradeRow& b) {
+    return std::tie(a.exit_time_ns, a.name) < std::tie(b.exit_time_ns, b.name);
+  });
+  return std::optional(std::move(trades));
+}
+
+// Calls use() for every trade that left in [from, to), by (exit time, segment, lane, position).
+Status for_each_trade(Stores& stores, std::int32_t profile_id, const model::Stretch& range,
+                      const std::optional<std::string>& symbol, Only only,
                       const std::function<void(const model::TradeRow&)>& use) {
-  const std::string sql =
-      std::string("SELECT ") + kFigureColumns +
-      " FROM dd_trade_performance WHERE profile_id = ? AND exit_time >= ? AND exit_time < ?" +
-      (symbol ? " AND symbol = ?" : "") +
-      " AND (exit_time > ? OR id > ?) ORDER BY exit_time, id LIMIT ?";
+  std::string sql = trades_sql(only);
+  if (symbol) {
+    sql.replace(sql.find("idx_profile_exit"), 16, "idx_profile_symbol_exit");
+    sql += " AND symbol = ?";
+  }
+  sql += " AND (exit_time > ? OR id > ?) ORDER BY exit_time, id LIMIT ?";
   sql::Value from = time_value(range.from_ns);
   std::uint64_t last_id = 0;
+  InOrder in_order(use);
   for (;;) {
     std::vector<sql::Value> params{std::int64_t{profile_id}, from, time_value(range.to_ns)};
     if (symbol) params.emplace_back(*symbol);
     params.insert(params.end(), {from, last_id, kTradesPerRead});
     const auto rows = stores.query(sql, params);
     if (!rows) return rows.error();
-    for (const sql::Row& row : *rows) use(trade_of(row));
-    if (rows->size() < static_cast<std::size_t>(kTradesPerRead)) return Done{};
+    for (const sql::Row& row : *rows) in_order.take(trade_of(row));
+    if (rows->size() < static_cast<std::size_t>(kTradesPerRead)) {
+      in_order.flush();
+      return Done{};
+    }
     from = std::string(rows->back().text(1));
     last_id = rows->back().unsigned_integer(0);
   }
 }
 
-Result<std::uint64_t> count_signals(Stores& stores, std::int32_t profile_id, const Range& range) {
-  const auto rows = stores.query(
-      "SELECT COUNT(DISTINCT signal_id) + COUNT(*) - COUNT(signal_id) FROM dd_signals "
-      "WHERE profile_id = ? AND event_time >= ? AND event_time < ?",
-      {std::int64_t{profile_id}, time_value(range.from_ns), time_value(range.to_ns)});
+struct Signal {
+  std::int64_t time_ns = 0;
+  std::string id;  // "" = none
+};
+
+// In order of time.
+Result<std::vector<Signal>> signals_of(Stores& stores, std::int32_t profile_id,
+                                       std::span<const model::Stretch> stretches) {
+  const auto rows = rows_in(stores, profile_id,
+                            "SELECT event_time, signal_id FROM dd_signals FORCE INDEX "
+                            "(idx_signal_time) WHERE profile_id = ? AND event_time >= ? AND "
+                            "event_time < ?",
+                            stretches);
   if (!rows) return rows.error();
-  return rows->front().unsigned_integer(0);
+  std::vector<Signal> signals;
+  for (const sql::Row& row : *rows) signals.push_back({time_ns_of(row, 0), text_of(row, 1)});
+  std::ranges::sort(signals, {}, &Signal::time_ns);
+  return signals;
 }
 
-Result<std::map<std::int64_t, std::uint64_t>> count_signals_by_window(Stores& stores,
-                                                                      std::int32_t profile_id,
-                                                                      const Range& range,
-                                                                      model::WindowType type) {
-  const char* bucket =
-      type == model::WindowType::hour   ? "DATE_FORMAT(event_time, '%Y-%m-%d %H:00:00')"
-      : type == model::WindowType::day  ? "DATE(event_time)"
-      : type == model::WindowType::week ? "DATE(event_time) - INTERVAL WEEKDAY(event_time) DAY"
-                                        : "DATE_FORMAT(event_time, '%Y-%m-01')";
-  const auto rows = stores.query(
-      std::string("SELECT ") + bucket +
-          " AS bucket, COUNT(DISTINCT signal_id) + COUNT(*) - COUNT(signal_id) FROM dd_signals "
-          "WHERE profile_id = ? AND event_time >= ? AND event_time < ? GROUP BY bucket",
-      {std::int64_t{profile_id}, time_value(range.from_ns), time_value(range.to_ns)});
-  if (!rows) return rows.error();
-  std::map<std::int64_t, std::uint64_t> counts;
-  for (const sql::Row& row : *rows) counts[time_ns_of(row, 0)] = row.unsigned_integer(1);
-  return counts;
+// When anything was said of these signals.
+Result<std::set<std::int64_t>> times_of(Stores& stores, std::int32_t profile_id,
+                                        const std::set<std::string>& of) {
+  static const std::string kSql = [] {
+    std::string sql =
+        "SELECT event_time FROM dd_signals FORCE INDEX (idx_signal_id) WHERE profile_id = ? AND "
+        "signal_id IN (?";
+    for (std::size_t i = 1; i < kIdsPerQuery; ++i) sql += ",?";
+    return sql + ")";
+  }();
+  const std::vector<std::string> ids(of.begin(), of.end());
+  std::set<std::int64_t> times;
+  for (std::size_t at = 0; at < ids.size(); at += kIdsPerQuery) {
+    std::vector<sql::Value> params{std::int64_t{profile_id}};
+    for (std::size_t i = at; i < at + kIdsPerQuery; ++i)
+      params.emplace_back(ids[std::min(i, ids.size() - 1)]);
+    const auto rows = stores.query(kSql, params);
+    if (!rows) return rows.error();
+    for (const sql::Row& row : *rows) times.insert(time_ns_of(row, 0));
+  }
+  return times;
+}
+
+// Those of a stretch, of many in order of time.
+template <typename Row>
+std::span<const Row> within(std::span<const Row> rows, const model::Stretch& stretch,
+                            std::int64_t Row::*time_ns) {
+  const auto first = std::ranges::lower_bound(rows, stretch.from_ns, {}, time_ns);
+  const auto end = std::ranges::lower_bound(first, rows.end(), stretch.to_ns, {}, time_ns);
+  return {first, end};
+}
+
+// What a piece adds, to the range and to its Windows.
+class HistoryOfTrades {
+ public:
+  HistoryOfTrades(Stores& stores, std::int32_t profile_id, Only only,
+                  const std::optional<model::WindowType>& window)
+      : stores_(stores), profile_id_(profile_id), only_(only), window_(window) {}
+
+  // What add_rows() finds in these stretches, read at once.
+  Status read_rows(std::span<const model::Stretch> stretches) {
+    if (stretches.empty()) return Done{};
+    auto trades = few_trades(stores_, profile_id_, stretches, only_);
+    if (!trades) return trades.error();
+    trades_ = std::move(*trades);
+    if (only_ != Only::breakout) return Done{};
+    auto signals = signals_of(stores_, profile_id_, stretches);
+    if (!signals) return signals.error();
+    signals_ = std::move(*signals);
+    return Done{};
+  }
+
+  Status add_rows(const model::Stretch& stretch, bool is_in_range) {
+    for (const Signal& signal :
+         within(std::span(std::as_const(signals_)), stretch, &Signal::time_ns)) {
+      if (auto* window = window_of(signal.time_ns)) window->signals.add(signal.id);
+      if (is_in_range) history_.signals.add(signal.id);
+    }
+    if (!trades_) return add_trades_one_by_one(stretch, std::nullopt, is_in_range);
+    for (const auto& trade :
+         within(std::span(std::as_const(*trades_)), stretch, &model::TradeRow::exit_time_ns))
+      add(trade, is_in_range);
+    return Done{};
+  }
+
+  Status add_trades_one_by_one(const model::Stretch& stretch,
+                               const std::optional<std::string>& symbol, bool is_in_range) {
+    return for_each_trade(stores_, profile_id_, stretch, symbol, only_,
+                          [&](const model::TradeRow& trade) { add(trade, is_in_range); });
+  }
+
+  // Takes back the states of Windows that know of a signal with news.
+  Status settle(std::vector<PieceOfRange>& pieces) {
+    if (only_ != Only::breakout) return Done{};
+    const auto hours = hours_with_news(stores_, profile_id_, "breakout");
+    if (!hours) return hours.error();
+    const auto signals = signals_of(stores_, profile_id_, *hours);
+    if (!signals) return signals.error();
+    std::set<std::string> ids;
+    for (const Signal& signal : *signals) {
+      if (!signal.id.empty()) ids.insert(signal.id);
+    }
+    const auto times = times_of(stores_, profile_id_, ids);
+    if (!times) return times.error();
+    return take_back_states(stores_, profile_id_, "breakout", *times, pieces);
+  }
+
+  void add_state(const model::Piece& piece, bool is_in_range) {
+    const auto sections = model::sections_of(piece.state);
+    if (only_ == Only::every_trade) {
+      const auto account = *model::span_in<model::AccountTrades>(sections->second);
+      add(piece.stretch, account.trades, {}, is_in_range);
+      return;
+    }
+    const auto trades = *model::span_in<model::TradeSpan>(sections->first);
+    const auto signals = *model::span_in<model::SignalSpans>(sections->second);
+    add(piece.stretch, trades, signals.all, is_in_range);
+  }
+
+  TradeHistory take() && { return std::move(history_); }
+
+ private:
+  TradeHistory::OfWindow* window_of(std::int64_t time_ns) {
+    return window_ ? &history_.windows[model::window_containing(*window_, time_ns)] : nullptr;
+  }
+  void add(const model::TradeRow& trade, bool is_in_range) {
+    if (only_ == Only::breakout && !model::is_breakout_trade(trade)) return;
+    if (auto* window = window_of(trade.exit_time_ns)) window->trades.add(trade);
+    if (is_in_range) history_.trades.add(trade);
+  }
+  void add(const model::Stretch& stretch, const model::TradeSpan& trades,
+           const model::SignalSpan& signals, bool is_in_range) {
+    const bool has_news = trades.summary.trades > 0 || signals.count() > 0;
+    if (auto* window = has_news ? window_of(stretch.from_ns) : nullptr) {
+      window->trades.append(trades);
+      window->signals.merge(signals);
+    }
+    if (!is_in_range) return;
+    history_.trades.append(trades);
+    history_.signals.merge(signals);
+  }
+
+  Stores& stores_;
+  const std::int32_t profile_id_;
+  const Only only_;
+  const std::optional<model::WindowType>& window_;
+  std::optional<std::vector<model::TradeRow>> trades_;  // by time, as signals_
+  std::vector<Signal> signals_;
+  TradeHistory history_;
+};
+
+Result<TradeHistory> read_history(Stores& stores, std::int32_t profile_id, const Range& range,
+                                  const std::optional<model::WindowType>& window, Only only) {
+  auto pieces = pieces_of_range(stores, profile_id, only == Only::breakout ? "breakout" : "equity",
+                                range, whole_windows(range, window), window);
+  if (!pieces) return pieces.error();
+  HistoryOfTrades history(stores, profile_id, only, window);
+  if (auto settled = history.settle(*pieces); !settled) return settled.error();
+  if (auto read = history.read_rows(bare_stretches(*pieces)); !read) return read.error();
+  for (const auto& [piece, is_in_range] : *pieces) {
+    if (piece.type) {
+      history.add_state(piece, is_in_range);
+      continue;
+    }
+    if (auto added = history.add_rows(piece.stretch, is_in_range); !added) return added.error();
+  }
+  return std::move(history).take();
+}
+
+Result<TradeHistory> read_trades_of_symbol(Stores& stores, std::int32_t profile_id,
+                                           const Range& range, const std::string& symbol,
+                                           const std::optional<model::WindowType>& window) {
+  const Range whole = whole_windows(range, window);
+  HistoryOfTrades history(stores, profile_id, Only::every_trade, window);
+  const std::pair<model::Stretch, bool> parts[] = {{{whole.from_ns, range.from_ns}, false},
+                                                   {{range.from_ns, range.to_ns}, true},
+                                                   {{range.to_ns, whole.to_ns}, false}};
+  for (const auto& [stretch, is_in_range] : parts) {
+    if (stretch.from_ns >= stretch.to_ns) continue;
+    auto added = history.add_trades_one_by_one(stretch, symbol, is_in_range);
+    if (!added) return added.error();
+  }
+  return std::move(history).take();
+}
+
+}  // namespace
+
+Result<TradeHistory> trade_history(Stores& stores, std::int32_t profile_id, const Range& range,
+                                   const std::optional<model::WindowType>& window, Only only) {
+  return stores.in_snapshot([&] { return read_history(stores, profile_id, range, window, only); });
+}
+
+Result<TradeHistory> trade_history_of_symbol(Stores& stores, std::int32_t profile_id,
+                                             const Range& range, const std::string& symbol,
+                                             const std::optional<model::WindowType>& window) {
+  return stores.in_snapshot(
+      [&] { return read_trades_of_symbol(stores, profile_id, range, symbol, window); });
 }
 
 Result<TradePage> trade_page(Stores& stores, const TradeListQuery& query) {

@@ -1,11 +1,11 @@
 // api/history/trades.hpp — dd_trade_performance and dd_signals as the endpoints read them.
 //
-// A trade is in the range that holds its exit_time. Figures come from the raw columns through
-// model::TradeSummary, never from rounded ones (rows without a side fall back to their stored pnl).
+// One signal_id counts once; signals without one count each. A trade is in the range that holds its exit_time.
+// Figures come from the raw columns through model::TradeSummary, never from rounded ones (rows without a side fall back
+// to their stored pnl).
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,24 +14,30 @@
 #include "api/pages.hpp"
 #include "api/parameters.hpp"
 #include "api/stores.hpp"
-#include "sidecar/model/trades.hpp"
+#include "sidecar/model/trade_span.hpp"
 #include "sidecar/model/window.hpp"
 
 namespace ddt::api {
 
-// Calls use() for every trade of the profile that left in [from, to), in order of exit_time and id.
-Status for_each_trade(Stores& stores, std::int32_t profile_id, const Range& range,
-                      const std::optional<std::string>& symbol,
-                      const std::function<void(const model::TradeRow&)>& use);
+// Trades of a range, or of the breakout ones and the signals, and the same per Window.
+struct TradeHistory {
+  model::TradeSpan trades;
+  model::SignalSpan signals;  // of Only::breakout
+  struct OfWindow {
+    model::TradeSpan trades;
+    model::SignalSpan signals;
+  };
+  std::map<model::Window, OfWindow> windows;  // those in which something happened
+};
+enum class Only : std::uint8_t { every_trade, breakout };
 
-// One signal_id counts once; signals without one count each.
-Result<std::uint64_t> count_signals(Stores& stores, std::int32_t profile_id, const Range& range);
-
-// The same per Window, by its start.
-Result<std::map<std::int64_t, std::uint64_t>> count_signals_by_window(Stores& stores,
-                                                                      std::int32_t profile_id,
-                                                                      const Range& range,
-                                                                      model::WindowType type);
+// From the Windows' states, and from rows where there are none.
+Result<TradeHistory> trade_history(Stores& stores, std::int32_t profile_id, const Range& range,
+                                   const std::optional<model::WindowType>& window, Only only);
+// Of one symbol, which no state tells apart: from rows.
+Result<TradeHistory> trade_history_of_symbol(Stores& stores, std::int32_t profile_id,
+                                             const Range& range, const std::string& symbol,
+                                             const std::optional<model::WindowType>& window);
 
 struct TradePage {
   std::string items;  // a JSON array, newest exit first

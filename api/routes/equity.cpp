@@ -113,62 +113,14 @@ void set_drawdown(Json& object, Json& reasons, const std::optional<model::Drawdo
   if (note != nullptr) reasons.set("max_drawdown", note).set("max_drawdown_pct", note);
 }
 
-// One span of minutes under way.
-struct Span {
-  model::DrawdownFold fold;
-  std::optional<model::EquityMinute> last;
-
-  void add(const model::EquityMinute& minute) {
-    fold.add(minute);
-    last = minute;
-  }
-};
-
-struct History {
-  Span range;
-  std::map<model::Window, Span> windows;
-};
-
-// Each span begins with the last equity before it, so that a loss in its first reading counts.
-Result<History> read_history(Stores& stores, std::int32_t profile_id, const Range& range,
-                             const std::optional<model::WindowType>& window) {
-  const Range whole = whole_windows(range, window);
-  auto before = last_equity_minute_before(stores, profile_id, whole.from_ns);
-  if (!before) return before.error();
-  std::optional<model::EquityMinute> previous = std::move(*before);
-  const auto begin = [&previous] {
-    return previous ? model::DrawdownFold(previous->close_e8, previous->close_time_ns)
-                    : model::DrawdownFold();
-  };
-  History history;
-  bool has_begun = false;
-  const auto use = [&](const model::EquityMinute& minute) {
-    if (window) {
-      const auto key = model::window_containing(*window, minute.open_time_ns);
-      const auto [span, is_new] = history.windows.try_emplace(key);
-      if (is_new) span->second.fold = begin();
-      span->second.add(minute);
-    }
-    if (minute.open_time_ns >= range.from_ns && minute.open_time_ns < range.to_ns) {
-      if (!has_begun) history.range.fold = begin();
-      has_begun = true;
-      history.range.add(minute);
-    }
-    previous = minute;
-  };
-  auto done = for_each_equity_minute(stores, profile_id, whole, use);
-  if (!done) return done.error();
-  return history;
-}
-
-Json windows_json(const std::map<model::Window, Span>& windows, std::int64_t now_ns) {
+Json windows_json(const std::map<model::Window, model::EquitySpan>& windows, std::int64_t now_ns) {
   Json list = Json::array();
   for (const auto& [window, span] : windows) {
     Json json = window_head(window, now_ns);
     Json reasons = Json::object();
-    set_reading(json, reasons, reading_of(*span.last));
-    set_drawdown(json, reasons, span.fold.result(), "no_readings");
-    json.set("equity_close", e8_json(span.last->close_e8)).set("reasons", std::move(reasons));
+    set_reading(json, reasons, reading_of(span.last()));
+    set_drawdown(json, reasons, span.drawdown(), "no_readings");
+    json.set("equity_close", e8_json(span.last().close_e8)).set("reasons", std::move(reasons));
     list.push_back(std::move(json));
   }
   return list;
@@ -192,6 +144,29 @@ Latest latest_reading(const Context& context, std::int32_t profile_id, std::int6
   return {.reading = reading_of(**stored), .source = "history"};
 }
 
+// What equity() says of the range.
+struct OfRange {
+  std::optional<model::Drawdown> drawdown = {};
+  std::optional<Reading> last = {};
+  std::map<model::Window, model::EquitySpan> windows = {};
+};
+
+// nullopt: history cannot be read.
+std::optional<OfRange> read_range(const Context& context, std::int32_t profile_id,
+                                  const Range& range,
+                                  const std::optional<model::WindowType>& window) {
+  const bool is_of_now = !range.is_explicit && !window;
+  if (is_of_now) {
+    if (auto recent = context.drawdowns.find(profile_id)) return OfRange{.drawdown = *recent};
+  }
+  auto history = equity_history(context.stores.of_this_thread(), profile_id, range, window);
+  if (!history) return std::nullopt;
+  OfRange of_range{.drawdown = history->range.drawdown(), .windows = std::move(history->windows)};
+  if (!history->range.is_empty()) of_range.last = reading_of(history->range.last());
+  if (is_of_now) context.drawdowns.put(profile_id, of_range.drawdown);
+  return of_range;
+}
+
 Response equity(const Context& context, const Request& request, const PathValues& values) {
   Parameters parameters(request);
   const std::int64_t now_ns = context.now_ns();
@@ -200,7 +175,7 @@ Response equity(const Context& context, const Request& request, const PathValues
   const auto window = parameters.window();
   if (auto bad = parameters.problems()) return *bad;
 
-  const auto history = read_history(context.stores.of_this_thread(), profile_id, range, window);
+  const auto history = read_range(context, profile_id, range, window);
   if (!history && range.is_explicit) return store_down("mysql");
   Latest latest;
   if (!range.is_explicit) {
@@ -208,7 +183,7 @@ Response equity(const Context& context, const Request& request, const PathValues
     if (!history && !latest.reading && latest.source == "live") return store_down("redis");
   } else {
     latest.source = "history";
-    if (history->range.last) latest.reading = reading_of(*history->range.last);
+    latest.reading = history->last;
   }
 
   ObjectAnswer answer(profile_id);
@@ -221,7 +196,7 @@ Response equity(const Context& context, const Request& request, const PathValues
     provenance.source = "history";
   }
   if (history) {
-    set_drawdown(answer.body(), answer.reasons(), history->range.fold.result(), "no_readings");
+    set_drawdown(answer.body(), answer.reasons(), history->drawdown, "no_readings");
     if (latest.source == "live" && latest.reading) provenance.source = "both";
     if (window) answer.set("windows", windows_json(history->windows, now_ns));
   } else {

@@ -1,8 +1,10 @@
 #include "api/routes/orders.hpp"
 
 #include <set>
+#include <utility>
 
 #include "api/history/orders.hpp"
+#include "api/history/scripts.hpp"
 #include "api/routes/windows.hpp"
 #include "sidecar/model/time.hpp"
 
@@ -11,20 +13,6 @@ namespace {
 
 constexpr int kOrderDays = 7;
 constexpr std::size_t kScriptBytesMax = 50;
-// Chains are judged anew for every Window, over all rows: this bounds the work of one request.
-constexpr std::size_t kRowVisitsMax = 20'000'000;
-
-// Open chains without a row in the range are not read, so these would be too small.
-bool is_of_open_orders(const std::string& name) {
-  return name == "open_orders" || name == "oldest_open_age";
-}
-
-std::vector<model::Figure> chain_figures(std::span<const model::OrderRow> rows,
-                                         std::int64_t from_ns, std::int64_t to_ns) {
-  auto figures = model::order_figures(rows, from_ns, to_ns).figures();
-  std::erase_if(figures, [](const auto& figure) { return is_of_open_orders(figure.name); });
-  return figures;
-}
 
 std::vector<model::Figure> latency_figures(const model::LatencySummary& latency) {
   const auto figure = [](const char* name, std::optional<int128> value_e8) {
@@ -37,32 +25,40 @@ std::vector<model::Figure> latency_figures(const model::LatencySummary& latency)
           figure("api_latency_max_ms", latency.max_ms_e8())};
 }
 
-// All scripts' samples of hours that begin in [from, to).
-model::LatencySummary latency_between(const LatencyHours& latencies, std::int64_t from_ns,
-                                      std::int64_t to_ns) {
+model::LatencySummary calls_of(const model::SystemSpan& system,
+                               const std::optional<std::string>& script_name) {
   model::LatencySummary sum;
-  for (const auto& [script, hours] : latencies) {
-    for (auto hour = hours.lower_bound(from_ns); hour != hours.end() && hour->first < to_ns;
-         ++hour) {
-      sum.merge(hour->second);
-    }
+  for (const auto& [name, script] : system.scripts) {
+    if (script.calls && (!script_name || *script_name == name)) sum.merge(*script.calls);
   }
   return sum;
 }
 
-std::set<model::Window> windows_with_news(const OrderRows& orders, const LatencyHours& latencies,
-                                          const Range& whole, model::WindowType type) {
+Json windows_json(const OrderHistory& orders, const SystemHistory& system,
+                  const std::optional<std::string>& script_name, std::int64_t now_ns) {
   std::set<model::Window> windows;
-  const auto add = [&](std::int64_t time_ns) {
-    if (time_ns >= whole.from_ns && time_ns < whole.to_ns) {
-      windows.insert(model::window_containing(type, time_ns));
-    }
-  };
-  for (const model::OrderRow& row : orders.rows) add(row.event_time_ns);
-  for (const auto& [script, hours] : latencies) {
-    for (const auto& [start_ns, latency] : hours) add(start_ns);
+  for (const auto& [window, spans] : orders.windows) {
+    if (spans.of(script_name.value_or("")).rows > 0) windows.insert(window);
   }
-  return windows;
+  for (const auto& [window, span] : system.windows) {
+    if (calls_of(span, script_name).n() > 0) windows.insert(window);
+  }
+  Json list = Json::array();
+  for (const model::Window& one : windows) {
+    Json json = window_head(one, now_ns);
+    const auto chains = orders.windows.find(one);
+    auto figures = (chains == orders.windows.end() ? model::OrderSpan()
+                                                   : chains->second.of(script_name.value_or("")))
+                       .known_figures();
+    const auto spans = system.windows.find(one);
+    const auto calls = spans == system.windows.end() ? model::LatencySummary()
+                                                     : calls_of(spans->second, script_name);
+    for (auto& figure : latency_figures(calls)) figures.push_back(std::move(figure));
+    set_figures(json, figures);
+    json.set("api_calls", calls.n());
+    list.push_back(std::move(json));
+  }
+  return list;
 }
 
 Response orders(const Context& context, const Request& request, const PathValues& values) {
@@ -75,38 +71,27 @@ Response orders(const Context& context, const Request& request, const PathValues
   if (auto bad = parameters.problems()) return *bad;
 
   Stores& stores = context.stores.of_this_thread();
-  const Range whole = whole_windows(range, window);
   const Range hours = snapped(range, model::kNsPerHour);
-  const auto rows = order_rows(stores, profile_id, whole, script_name);
-  if (!rows) return store_down("mysql");
-  const auto latencies =
-      latency_hours(stores, profile_id, snapped(whole, model::kNsPerHour), script_name);
-  if (!latencies) return store_down("mysql");
+  const auto read = stores.in_snapshot([&]() -> Result<std::pair<OrderHistory, SystemHistory>> {
+    auto chains = order_history(stores, profile_id, range, window);
+    if (!chains) return chains.error();
+    auto system = system_history(stores, profile_id, hours, window, Parts::calls);
+    if (!system) return system.error();
+    return std::pair(std::move(*chains), std::move(*system));
+  });
+  if (!read) return store_down("mysql");
+  const auto& [chains, system] = *read;
 
   ObjectAnswer answer(profile_id);
-  const auto latency = latency_between(*latencies, hours.from_ns, hours.to_ns);
-  answer.figures(chain_figures(rows->rows, range.from_ns, range.to_ns));
-  answer.figures(latency_figures(latency));
-  answer.set("api_calls", latency.n());
+  const model::OrderSpan& orders_of_script = chains.range.of(script_name.value_or(""));
+  const auto calls = calls_of(system.range, script_name);
+  answer.figures(orders_of_script.known_figures());
+  answer.figures(latency_figures(calls));
+  answer.set("api_calls", calls.n());
   answer.set("latency_range", range_json(hours));
-  if (window) {
-    const auto windows = windows_with_news(*rows, *latencies, whole, *window);
-    if (windows.size() * rows->rows.size() > kRowVisitsMax) {
-      return bad_parameters({{"window", "too many windows: ask for a shorter range"}});
-    }
-    Json list = Json::array();
-    for (const model::Window& one : windows) {
-      Json json = window_head(one, now_ns);
-      const auto calls = latency_between(*latencies, one.start_ns, one.end_ns);
-      auto figures = chain_figures(rows->rows, one.start_ns, one.end_ns);
-      for (auto& figure : latency_figures(calls)) figures.push_back(std::move(figure));
-      set_figures(json, figures);
-      json.set("api_calls", calls.n());
-      list.push_back(std::move(json));
-    }
-    answer.set("windows", std::move(list));
-  }
-  return std::move(answer).finish(parameters, request, range, {"history", rows->newest_ns}, now_ns);
+  if (window) answer.set("windows", windows_json(chains, system, script_name, now_ns));
+  return std::move(answer).finish(parameters, request, range,
+                                  {"history", orders_of_script.last_row_ns}, now_ns);
 }
 
 }  // namespace

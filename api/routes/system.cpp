@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <set>
 
-#include "api/history/orders.hpp"
 #include "api/history/scripts.hpp"
 #include "api/http/http1.hpp"
 #include "api/live.hpp"
@@ -183,60 +182,24 @@ Response system_now(const Context& context, const Parameters& parameters, std::i
 // ── a range ──────────────────────────────────────────────────────────────────────────────────────
 
 // One script in a span of whole hours, from history.
-struct ScriptSpan {
-  std::optional<model::LatencySummary> latency;
-  std::optional<StoredScript> state;
-};
-using ScriptSpans = std::map<std::string, ScriptSpan>;
-
-ScriptSpans spans_of(const LatencyHours& latencies,
-                     const std::map<std::string, StoredScript>& states, std::int64_t from_ns,
-                     std::int64_t to_ns) {
-  ScriptSpans spans;
-  for (const auto& [name, hours] : latencies) {
-    for (auto hour = hours.lower_bound(from_ns); hour != hours.end() && hour->first < to_ns;
-         ++hour) {
-      auto& latency = spans[name].latency;
-      if (!latency) latency.emplace();
-      latency->merge(hour->second);
-    }
-  }
-  for (const auto& [name, state] : states) spans[name].state = state;
-  return spans;
-}
-
-void set_span(Json& entry, Json& reasons, const ScriptSpan& span) {
-  const bool has_status = span.state && !span.state->status.empty();
-  entry.set("status", has_status ? span.state->status : std::string("unknown"));
+void set_span(Json& entry, Json& reasons, const model::ScriptSpan& span) {
+  const auto state = stored_script(span);
+  const bool has_status = state && !state->status.empty();
+  entry.set("status", has_status ? state->status : std::string("unknown"));
   if (!has_status) reasons.set("status", "not_reported");
-  set_latency(entry, reasons, span.latency, "no_samples");
-  if (span.state) {
-    set_stored_state(entry, reasons, *span.state);
+  set_latency(entry, reasons, span.calls, "no_samples");
+  if (state) {
+    set_stored_state(entry, reasons, *state);
   } else {
     set_no_state(entry, reasons, "not_reported");
   }
 }
 
 // Every Window of the range in which a script said something: script → its windows.
-Result<std::map<std::string, Json>> windows_of(Stores& stores, std::int32_t profile_id,
-                                               const LatencyHours& latencies, const Range& whole,
-                                               model::WindowType type, std::int64_t now_ns) {
-  const auto states = stored_scripts_by_window(stores, profile_id, whole, type);
-  if (!states) return states.error();
-  std::set<std::int64_t> starts;
-  for (const auto& [start_ns, scripts] : *states) starts.insert(start_ns);
-  for (const auto& [name, hours] : latencies) {
-    for (const auto& [hour_ns, latency] : hours) {
-      starts.insert(model::window_containing(type, hour_ns).start_ns);
-    }
-  }
-  const std::map<std::string, StoredScript> none;
+std::map<std::string, Json> windows_of(const SystemHistory& history, std::int64_t now_ns) {
   std::map<std::string, Json> lists;
-  for (const std::int64_t start_ns : starts) {
-    const auto window = model::window_containing(type, start_ns);
-    const auto found = states->find(start_ns);
-    const auto& scripts = found == states->end() ? none : found->second;
-    for (const auto& [name, span] : spans_of(latencies, scripts, start_ns, window.end_ns)) {
+  for (const auto& [window, system] : history.windows) {
+    for (const auto& [name, span] : system.scripts) {
       Json json = window_head(window, now_ns);
       Json reasons = Json::object();
       set_span(json, reasons, span);
@@ -253,19 +216,11 @@ Response system_then(const Context& context, const Parameters& parameters, std::
   const std::int64_t now_ns = context.now_ns();
   Stores& stores = context.stores.of_this_thread();
   const Range hours = snapped(range, model::kNsPerHour);
-  const Range whole = whole_windows(hours, window);
-  const auto latencies = latency_hours(stores, profile_id, whole, script_name);
-  if (!latencies) return store_down("mysql");
-  const auto states = stored_scripts(stores, profile_id, hours);
-  if (!states) return store_down("mysql");
-  std::map<std::string, Json> lists;
-  if (window) {
-    auto read = windows_of(stores, profile_id, *latencies, whole, *window, now_ns);
-    if (!read) return store_down("mysql");
-    lists = std::move(*read);
-  }
+  const auto history = system_history(stores, profile_id, hours, window, Parts::all);
+  if (!history) return store_down("mysql");
+  const auto lists = windows_of(*history, now_ns);
   Entries entries;
-  for (const auto& [name, span] : spans_of(*latencies, *states, hours.from_ns, hours.to_ns)) {
+  for (const auto& [name, span] : history->range.scripts) {
     if (!is_wanted(script_name, name)) continue;
     Json entry = entry_head(profile_id, name);
     Json reasons = Json::object();
@@ -275,7 +230,8 @@ Response system_then(const Context& context, const Parameters& parameters, std::
       const auto list = lists.find(name);
       entry.set("windows", list == lists.end() ? Json::array() : list->second);
     }
-    const Provenance provenance{"history", span.state ? span.state->last_seen_ns : model::kNoTime};
+    const auto state = stored_script(span);
+    const Provenance provenance{"history", state ? state->last_seen_ns : model::kNoTime};
     entries.add(std::move(entry), std::move(reasons), provenance, now_ns);
   }
   entries.provenance.source = "history";

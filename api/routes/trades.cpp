@@ -1,7 +1,5 @@
 #include "api/routes/trades.hpp"
 
-#include <map>
-
 #include "api/history/trades.hpp"
 #include "api/routes/windows.hpp"
 #include "sidecar/model/time.hpp"
@@ -11,48 +9,6 @@ namespace {
 
 constexpr int kPerformanceDays = 30;
 constexpr int kBreakoutDays = 7;
-constexpr std::size_t kStreakTradesMax = 100'000;  // rows kept to put in order
-
-using Windows = std::map<model::Window, model::TradeSummary>;
-
-struct Trades {
-  model::TradeSummary all;
-  Windows windows;
-  std::vector<model::TradeRow> rows;  // of the range, for streaks; at most kStreakTradesMax
-  std::int64_t newest_ns = model::kNoTime;
-};
-
-enum class Only : std::uint8_t { every_trade, breakout };
-
-Result<Trades> read_trades(Stores& stores, std::int32_t profile_id, const Range& range,
-                           const std::optional<std::string>& symbol,
-                           const std::optional<model::WindowType>& window, Only only) {
-  Trades trades;
-  const auto use = [&](const model::TradeRow& row) {
-    if (only == Only::breakout && !model::is_breakout_trade(row)) return;
-    if (window) {
-      trades.windows[model::window_containing(*window, row.exit_time_ns)].add(row);
-    }
-    if (row.exit_time_ns < range.from_ns || row.exit_time_ns >= range.to_ns) return;
-    trades.all.add(row);
-    if (trades.rows.size() < kStreakTradesMax) trades.rows.push_back(row);
-    trades.newest_ns = row.exit_time_ns;
-  };
-  auto done = for_each_trade(stores, profile_id, whole_windows(range, window), symbol, use);
-  if (!done) return done.error();
-  return trades;
-}
-
-void set_streaks(ObjectAnswer& answer, const Trades& trades) {
-  if (trades.rows.size() == trades.all.trades) {
-    answer.figures(model::streak_figures(trades.rows));
-    return;
-  }
-  for (const char* name : {"win_streak_max", "loss_streak_max", "current_streak"}) {
-    answer.null(name, "too_many_trades");
-  }
-}
-
 // The fixed names of /performance beside those of METRICS.
 void set_performance(Json& object, std::span<const model::Figure> figures) {
   set_figures(object, figures);
@@ -70,18 +26,19 @@ Response performance(const Context& context, const Request& request, const PathV
   const auto window = parameters.window();
   if (auto bad = parameters.problems()) return *bad;
 
-  const auto trades = read_trades(context.stores.of_this_thread(), profile_id, range, symbol,
-                                  window, Only::every_trade);
-  if (!trades) return store_down("mysql");
+  Stores& stores = context.stores.of_this_thread();
+  const auto history = symbol ? trade_history_of_symbol(stores, profile_id, range, *symbol, window)
+                              : trade_history(stores, profile_id, range, window, Only::every_trade);
+  if (!history) return store_down("mysql");
   ObjectAnswer answer(profile_id);
-  const auto figures = model::trade_figures(trades->all);
+  const model::TradeSummary& all = history->trades.summary;
+  const auto figures = model::trade_figures(all);
   answer.figures(figures);
-  set_streaks(answer, *trades);
+  answer.figures(history->trades.streak_figures());
   if (const auto* total = model::find(figures, "closed_trade_pnl")) {
     answer.figure(*total, "total_pnl");
   }
-  if (trades->all.trades ==
-      trades->all.without_pnl) {  // clients call toFixed on these: they stay 0
+  if (all.trades == all.without_pnl) {  // clients call toFixed on these: they stay 0
     for (const char* name : {"win_rate", "avg_pnl", "avg_win", "avg_loss", "total_pnl"}) {
       answer.set(name, 0);
       answer.reason(name, "no_trades");
@@ -89,15 +46,15 @@ Response performance(const Context& context, const Request& request, const PathV
   }
   if (window) {
     Json list = Json::array();
-    for (const auto& [one, summary] : trades->windows) {
+    for (const auto& [one, of_window] : history->windows) {
       Json json = window_head(one, now_ns);
-      set_performance(json, model::trade_figures(summary));
+      set_performance(json, model::trade_figures(of_window.trades.summary));
       list.push_back(std::move(json));
     }
     answer.set("windows", std::move(list));
   }
-  return std::move(answer).finish(parameters, request, range, {"history", trades->newest_ns},
-                                  now_ns);
+  return std::move(answer).finish(parameters, request, range,
+                                  {"history", history->trades.last_exit_ns}, now_ns);
 }
 
 Response breakout(const Context& context, const Request& request, const PathValues& values) {
@@ -108,34 +65,25 @@ Response breakout(const Context& context, const Request& request, const PathValu
   const auto window = parameters.window();
   if (auto bad = parameters.problems()) return *bad;
 
-  Stores& stores = context.stores.of_this_thread();
-  auto trades = read_trades(stores, profile_id, range, std::nullopt, window, Only::breakout);
-  if (!trades) return store_down("mysql");
-  const auto signals = count_signals(stores, profile_id, range);
-  if (!signals) return store_down("mysql");
+  const auto history =
+      trade_history(context.stores.of_this_thread(), profile_id, range, window, Only::breakout);
+  if (!history) return store_down("mysql");
   ObjectAnswer answer(profile_id);
-  answer.set("total_signals", *signals);
-  answer.figures(model::breakout_figures(trades->all));
-  set_streaks(answer, *trades);
+  answer.set("total_signals", history->signals.count());
+  answer.figures(model::breakout_figures(history->trades.summary));
+  answer.figures(history->trades.streak_figures());
   if (window) {
-    const auto counts =
-        count_signals_by_window(stores, profile_id, whole_windows(range, window), *window);
-    if (!counts) return store_down("mysql");
-    for (const auto& [start_ns, count] : *counts) {
-      trades->windows[model::window_containing(*window, start_ns)];
-    }
     Json list = Json::array();
-    for (const auto& [one, summary] : trades->windows) {
+    for (const auto& [one, of_window] : history->windows) {
       Json json = window_head(one, now_ns);
-      const auto count = counts->find(one.start_ns);
-      json.set("total_signals", count == counts->end() ? std::uint64_t{0} : count->second);
-      set_figures(json, model::breakout_figures(summary));
+      json.set("total_signals", of_window.signals.count());
+      set_figures(json, model::breakout_figures(of_window.trades.summary));
       list.push_back(std::move(json));
     }
     answer.set("windows", std::move(list));
   }
-  return std::move(answer).finish(parameters, request, range, {"history", trades->newest_ns},
-                                  now_ns);
+  return std::move(answer).finish(parameters, request, range,
+                                  {"history", history->trades.last_exit_ns}, now_ns);
 }
 
 bool wants_csv(const Request& request, Parameters& parameters) {

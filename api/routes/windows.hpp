@@ -3,16 +3,11 @@
 // A Window is always shown whole: the first and the last one reach beyond the range.
 #pragma once
 
-#include <optional>
-
 #include "api/http/json.hpp"
 #include "api/parameters.hpp"
 #include "sidecar/model/window.hpp"
 
 namespace ddt::api {
-
-// The range and, where Windows were asked for, the whole of its first and last one.
-Range whole_windows(const Range& range, const std::optional<model::WindowType>& type);
 
 // {"window_start", "window_end", "final"}
 Json window_head(const model::Window& window, std::int64_t now_ns);

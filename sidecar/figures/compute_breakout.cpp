@@ -1,77 +1,99 @@
 // METRICS section 2: signals, and the trades that follow them.
-#include <map>
-#include <set>
 #include <utility>
 
 #include "sidecar/figures/compute.hpp"
 #include "sidecar/figures/read_facts.hpp"
+#include "sidecar/model/trade_span.hpp"
 
 namespace ddt::sidecar {
 namespace {
 
-// One per signal_id, whoever said it; one each where there is none.
-struct SignalCount {
-  std::set<std::string_view> ids;
-  std::uint64_t without_id = 0;
-
-  void add(const SignalRow& signal) {
-    if (signal.signal_id.empty()) {
-      ++without_id;
-    } else {
-      ids.insert(signal.signal_id);
-    }
-  }
-  std::uint64_t count() const { return ids.size() + without_id; }
+struct BreakoutSpan {
+  model::TradeSpan trades;
+  model::SignalSpans signals;
 };
 
-void add_signals(FigureRows& rows, std::span<const SignalRow> signals) {
-  SignalCount all;
-  std::map<std::string_view, SignalCount> suppressed;
-  for (const SignalRow& signal : signals) {
-    all.add(signal);
-    if (signal.fate == "suppressed") suppressed[signal.reason].add(signal);
+Status add_rows(sql::Connection& mysql, std::int32_t profile_id, const model::Stretch& stretch,
+                BreakoutSpan& span) {
+  const TimeSpan rows{stretch.from_ns, stretch.to_ns};
+  const auto trades = read_trades(mysql, profile_id, std::span(&rows, 1));
+  if (!trades) return trades.error();
+  for (const model::TradeRow& trade : *trades) {
+    if (model::is_breakout_trade(trade)) span.trades.add(trade);
   }
-  rows.count("total_signals", all.count());
-  for (const auto& [reason, signals_of_reason] : suppressed)
-    rows.count("signals_suppressed", signals_of_reason.count(), "reason=" + std::string(reason));
+  const auto signals = read_signals(mysql, profile_id, std::span(&rows, 1));
+  if (!signals) return signals.error();
+  for (const SignalRow& signal : *signals) {
+    span.signals.all.add(signal.signal_id);
+    if (signal.fate == "suppressed") span.signals.suppressed[signal.reason].add(signal.signal_id);
+  }
+  const auto placements = read_placements(mysql, profile_id, std::span(&rows, 1));
+  if (!placements) return placements.error();
+  for (const PlacementRow& placement : *placements)
+    span.signals.placements.add(placement.latency_ns, 200);
+  return Done{};
 }
 
-void add_placements(FigureRows& rows, std::span<const PlacementRow> placements) {
-  model::LatencySummary summary;
-  for (const PlacementRow& placement : placements) summary.add(placement.latency_ns, 200);
+Result<BreakoutSpan> span_of(sql::Connection& mysql, const WindowKey& key) {
+  const auto pieces = pieces_of(mysql, key);
+  if (!pieces) return pieces.error();
+  BreakoutSpan span;
+  for (const model::Piece& piece : *pieces) {
+    if (!piece.type) {
+      if (auto added = add_rows(mysql, key.profile_id, piece.stretch, span); !added)
+        return added.error();
+      continue;
+    }
+    const auto sections = model::sections_of(piece.state);
+    span.trades.append(*model::span_in<model::TradeSpan>(sections->first));
+    span.signals.merge(*model::span_in<model::SignalSpans>(sections->second));
+  }
+  return span;
+}
+
+std::vector<FigureRow> rows_of(const BreakoutSpan& span) {
+  FigureRows rows;
+  rows.count("total_signals", span.signals.all.count());
+  for (const auto& [reason, signals] : span.signals.suppressed)
+    rows.count("signals_suppressed", signals.count(), "reason=" + reason);
+  rows.all(model::breakout_figures(span.trades.summary));
+  rows.all(span.trades.streak_figures());
   for (const auto& [name, permille] : {std::pair{"order_placement_latency_p50", 500U},
                                        {"order_placement_latency_p95", 950U},
                                        {"order_placement_latency_p99", 990U}})
-    rows.value_or(name, summary.quantile_ms_e8(permille), "no_samples");
+    rows.value_or(name, span.signals.placements.quantile_ms_e8(permille), "no_samples");
+  return std::move(rows).take();
 }
 
 }  // namespace
 
 Result<ComputedWindows> compute_breakout(sql::Connection& mysql,
                                          std::span<const StaleWindow> windows) {
-  const std::int32_t profile_id = windows.front().key.profile_id;
-  const std::vector<TimeSpan> spans = joined_spans(windows_of(windows));
-  auto trades = read_trades(mysql, profile_id, spans);
-  if (!trades) return trades.error();
-  std::erase_if(*trades,
-                [](const model::TradeRow& trade) { return !model::is_breakout_trade(trade); });
-  const auto signals = read_signals(mysql, profile_id, spans);
-  if (!signals) return signals.error();
-  const auto placements = read_placements(mysql, profile_id, spans);
-  if (!placements) return placements.error();
-
   ComputedWindows computed;
   for (const StaleWindow& window : windows) {
-    const auto [type, from_ns, to_ns] = window.key.window;
-    const auto in_window = rows_between(*trades, from_ns, to_ns, &model::TradeRow::exit_time_ns);
-    model::TradeSummary summary;
-    for (const model::TradeRow& trade : in_window) summary.add(trade);
-    FigureRows rows;
-    add_signals(rows, rows_between(*signals, from_ns, to_ns, &SignalRow::event_time_ns));
-    rows.all(model::breakout_figures(summary));
-    rows.all(model::streak_figures(in_window));
-    add_placements(rows, rows_between(*placements, from_ns, to_ns, &PlacementRow::event_time_ns));
-    computed.rows.push_back(std::move(rows).take());
+    const WindowKey& key = window.key;
+    auto span = span_of(mysql, key);
+    if (!span) return span.error();
+    // An id counts once, wherever its Records lie: the Windows of the others must know it by name, too.
+    const TimeSpan inside{key.window.start_ns, key.window.end_ns};
+    const auto elsewhere =
+        key.window.type == model::WindowType::hour
+            ? read_signals_elsewhere(mysql, key.profile_id, inside)
+            : read_signals_elsewhere(mysql, key.profile_id, span->signals.all.shared, inside);
+    if (!elsewhere) return elsewhere.error();
+    std::set<std::string> ids;
+    for (const auto& [id, times_ns] : *elsewhere) {
+      ids.insert(id);
+      if (window.stale != Stale::facts || key.window.type != model::WindowType::hour) continue;
+      for (const std::int64_t time_ns : times_ns) add_neighbours(key, time_ns, computed.neighbours);
+    }
+    span->signals.settle(ids);
+    computed.rows.push_back(rows_of(*span));
+    computed.states.push_back(has_state(key.window)
+                                  ? model::state_of_sections(window.revision,
+                                                             model::section_of(span->trades),
+                                                             model::section_of(span->signals))
+                                  : std::string());
   }
   return computed;
 }

@@ -3,15 +3,12 @@
 
 #include "sidecar/figures/compute.hpp"
 #include "sidecar/figures/read_facts.hpp"
+#include "sidecar/model/order_span.hpp"
 
 namespace ddt::sidecar {
 namespace {
 
 constexpr std::string_view kLatency = "latency:";
-
-bool is_left_out(std::string_view name) {
-  return name == "open_orders" || name == "oldest_open_age";
-}
 
 void add_calls(FigureRows& rows, const model::LatencySummary& calls) {
   rows.value_or("avg_api_latency_ms", calls.avg_ms_e8(), "no_samples");
@@ -52,9 +49,37 @@ Result<std::vector<model::LatencySummary>> calls_of(sql::Connection& mysql, std:
   return calls;
 }
 
-bool has_row_in(const ChainRows& chain, const model::Window& window) {
-  const auto first = std::ranges::lower_bound(chain.times_ns, window.start_ns);
-  return first != chain.times_ns.end() && *first < window.end_ns;
+Status add_rows(sql::Connection& mysql, const StaleWindow& window, const model::Stretch& stretch,
+                model::OrderSpans& orders, std::set<WindowKey>& neighbours) {
+  const TimeSpan rows{stretch.from_ns, stretch.to_ns};
+  const auto chains = read_chains(mysql, window.key.profile_id, std::span(&rows, 1));
+  if (!chains) return chains.error();
+  const model::Window& of = window.key.window;
+  const bool has_news = window.stale == Stale::facts && of.type == model::WindowType::hour;
+  for (const model::KnownChain& chain : *chains) {
+    orders.add(chain, stretch.from_ns, stretch.to_ns);
+    if (!has_news) continue;
+    for (const std::int64_t time_ns : chain.times_ns) {
+      if (!of.contains(time_ns)) add_neighbours(window.key, time_ns, neighbours);
+    }
+  }
+  return Done{};
+}
+
+Result<model::OrderSpans> orders_of(sql::Connection& mysql, const StaleWindow& window,
+                                    std::set<WindowKey>& neighbours) {
+  const auto pieces = pieces_of(mysql, window.key);
+  if (!pieces) return pieces.error();
+  model::OrderSpans orders;
+  for (const model::Piece& piece : *pieces) {
+    if (!piece.type) {
+      if (auto added = add_rows(mysql, window, piece.stretch, orders, neighbours); !added)
+        return added.error();
+      continue;
+    }
+    orders.merge(*model::span_in<model::OrderSpans>(model::sections_of(piece.state)->first));
+  }
+  return orders;
 }
 
 }  // namespace
@@ -62,35 +87,20 @@ bool has_row_in(const ChainRows& chain, const model::Window& window) {
 Result<ComputedWindows> compute_order(sql::Connection& mysql,
                                       std::span<const StaleWindow> windows) {
   const std::int32_t profile_id = windows.front().key.profile_id;
-  const std::vector<TimeSpan> spans = joined_spans(windows_of(windows));
-  const auto chains = read_chains(mysql, profile_id, spans);
-  if (!chains) return chains.error();
-  const auto calls = calls_of(mysql, profile_id, windows, spans);
+  const auto calls = calls_of(mysql, profile_id, windows, joined_spans(windows_of(windows)));
   if (!calls) return calls.error();
-
   ComputedWindows computed;
   for (std::size_t i = 0; i < windows.size(); ++i) {
-    const model::Window& window = windows[i].key.window;
-    std::vector<model::OrderChain> in_window;
-    for (const ChainRows& chain : *chains) {
-      if (!has_row_in(chain, window)) continue;
-      in_window.push_back(chain.chain);
-      if (windows[i].stale != Stale::facts) continue;
-      for (const std::int64_t time_ns : chain.times_ns) {
-        if (!window.contains(time_ns))
-          computed.neighbours.insert({.profile_id = profile_id,
-                                      .metric_type = windows[i].key.metric_type,
-                                      .window = model::window_containing(window.type, time_ns)});
-      }
-    }
-    auto figures = model::order_figures(std::span<const model::OrderChain>(in_window),
-                                        window.start_ns, window.end_ns)
-                       .figures();
-    std::erase_if(figures, [](const model::Figure& figure) { return is_left_out(figure.name); });
+    const auto orders = orders_of(mysql, windows[i], computed.neighbours);
+    if (!orders) return orders.error();
     FigureRows rows;
-    rows.all(figures);
+    rows.all(orders->of("").known_figures());
     add_calls(rows, (*calls)[i]);
     computed.rows.push_back(std::move(rows).take());
+    computed.states.push_back(
+        has_state(windows[i].key.window)
+            ? model::state_of_sections(windows[i].revision, model::section_of(*orders), {})
+            : std::string());
   }
   return computed;
 }

@@ -3,6 +3,7 @@
 
 #include "sidecar/figures/compute.hpp"
 #include "sidecar/figures/read_facts.hpp"
+#include "sidecar/model/system_span.hpp"
 
 namespace ddt::sidecar {
 namespace {
@@ -16,6 +17,7 @@ struct ScriptFigures {
   model::LatencySummary calls;
   std::map<std::string, model::MetricSummary, std::less<>> metrics;  // by "metric:<name>"
   std::map<std::string, std::int64_t, std::less<>> readings;         // the last ones
+  model::ScriptSpan span;
 };
 using Scripts = std::map<std::string, ScriptFigures, std::less<>>;
 
@@ -70,7 +72,10 @@ Status merge_state(Scripts& scripts, std::string_view script_name, std::string_v
                    const std::optional<model::LatencySummary>& calls,
                    const std::optional<model::MetricSummary>& metric) {
   ScriptFigures& script = scripts[std::string(script_name)];
-  if (calls) script.calls.merge(*calls);
+  if (calls) {
+    script.calls.merge(*calls);
+    script.span.add(*calls);
+  }
   if (metric) script.metrics[std::string(name)].merge(*metric);
   return Done{};
 }
@@ -112,15 +117,28 @@ Result<ComputedWindows> compute_system(sql::Connection& mysql,
   for (const ReadingRow& reading : *readings) {  // in order of time: the last one stays
     for (const model::WindowType type : model::kWindowTypes) {
       const auto slot = slots.find(model::window_containing(type, reading.time_ns));
-      if (slot != slots.end())
-        (*slot->second)[reading.script_name].readings[reading.metric_name] = reading.value_e8;
+      if (slot == slots.end()) continue;
+      ScriptFigures& script = (*slot->second)[reading.script_name];
+      script.readings[reading.metric_name] = reading.value_e8;
+      script.span.add(reading.metric_name, {.time_ns = reading.time_ns,
+                                            .value = reading.value,
+                                            .status = reading.status,
+                                            .metadata = reading.metadata});
     }
   }
   ComputedWindows computed;
-  for (const Scripts& of_window : scripts) {
+  for (std::size_t i = 0; i < windows.size(); ++i) {
     FigureRows rows;
-    for (const auto& [script_name, script] : of_window) add_script(rows, script_name, script);
+    model::SystemSpan system;
+    for (auto& [script_name, script] : scripts[i]) {
+      add_script(rows, script_name, script);
+      system.scripts.emplace(script_name, std::move(script.span));
+    }
     computed.rows.push_back(std::move(rows).take());
+    computed.states.push_back(
+        has_state(windows[i].key.window)
+            ? model::state_of_sections(windows[i].revision, model::section_of(system), {})
+            : std::string());
   }
   return computed;
 }

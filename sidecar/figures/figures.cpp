@@ -65,6 +65,16 @@ Status Figures::look(std::int64_t now_ns, std::int64_t wall_now_ns) {
   stale_windows_ = pace_.stale_count();
   is_settled_ = at_once_ ? due_.empty() : stale->empty();
   backoff_.succeeded();
+  return stale->empty() && !at_once_ ? look_for_missing_states(now_ns) : Done{};
+}
+
+// Once after the start, when there is nothing else to do.
+Status Figures::look_for_missing_states(std::int64_t now_ns) {
+  if (without_state_.is_done()) return Done{};
+  const auto marked = without_state_.mark_some(*mysql_);
+  if (!marked) return marked.error();
+  is_settled_ = without_state_.is_done() && *marked == 0;
+  if (!is_settled_) next_look_ns_ = now_ns;
   return Done{};
 }
 
@@ -111,6 +121,25 @@ Status Figures::commit(std::span<const StaleWindow> windows, const ComputedWindo
   return Done{};
 }
 
+// Hours first. A chain or a signal may lie in several Windows: those outside are marked when the hour of the news is
+// computed. A longer Window that already knows the news stays stale until then, so that no reader adds it to one that
+// does not.
+Status Figures::move_revisions(std::span<const StaleWindow> shown) {
+  std::vector<StaleWindow> hours, longer;
+  for (const StaleWindow& window : shown)
+    (window.key.window.type == model::WindowType::hour ? hours : longer).push_back(window);
+  if (auto moved = write_figures_revisions(*mysql_, hours); !moved) return moved;
+  for (StaleWindow& window : longer) {
+    const bool is_shared =
+        window.key.metric_type == "order" || window.key.metric_type == "breakout";
+    if (!is_shared || window.stale == Stale::facts) continue;
+    const auto has_news = has_hour_with_news(*mysql_, window.key);
+    if (!has_news) return has_news.error();
+    if (*has_news) window.stale = Stale::neighbour;
+  }
+  return write_figures_revisions(*mysql_, longer);
+}
+
 Status Figures::write(std::span<const StaleWindow> windows, const ComputedWindows& computed,
                       std::int64_t wall_now_ns) {
   std::set<WindowKey> keys = computed.neighbours;
@@ -133,17 +162,23 @@ Status Figures::write(std::span<const StaleWindow> windows, const ComputedWindow
     }
     figures.push_back({.window = &windows[i], .rows = &computed.rows[i]});
     StaleWindow after = windows[i];
+    after.state = computed.states[i];
     if (row.revision != windows[i].revision) {
       after.stale = row.stale;  // changed meanwhile: computed again
     } else {
       const bool has_ended = wall_now_ns >= windows[i].key.window.end_ns;
       after.stale = has_ended ? Stale::current : Stale::open;
     }
+    // Made of hours that are marked only now: once more, from what they become.
+    const bool is_made_of_hours = windows[i].key.window.type != model::WindowType::hour;
+    if (is_made_of_hours && after.stale != Stale::facts &&
+        computed.neighbours.contains(windows[i].key))
+      after.stale = Stale::neighbour;
     shown.push_back(after);
     now.erase(found);
   }
   if (auto written = write_figures(*mysql_, figures, wall_now_ns); !written) return written;
-  if (auto moved = write_figures_revisions(*mysql_, shown); !moved) return moved;
+  if (auto moved = move_revisions(shown); !moved) return moved;
 
   std::vector<StaleWindow> neighbours;
   for (const auto& [key, row] : now) {

@@ -63,10 +63,12 @@ class Figures {
 
  private:
   Status look(std::int64_t now_ns, std::int64_t wall_now_ns);
+  Status look_for_missing_states(std::int64_t now_ns);
   std::vector<StaleWindow> take_batch();
   void failed(std::span<const StaleWindow> batch, const Error& error, std::int64_t now_ns);
   Status write(std::span<const StaleWindow> windows, const ComputedWindows& computed,
                std::int64_t wall_now_ns);
+  Status move_revisions(std::span<const StaleWindow> shown);
 
   const FiguresConfig config_;
   std::optional<sql::Connection> mysql_;
@@ -76,6 +78,7 @@ class Figures {
   std::int64_t next_look_ns_ = 0;
   bool at_once_ = false;
   bool is_settled_ = false;
+  StateSearch without_state_;  // once after the start
   std::atomic<std::uint64_t> stale_windows_{0};
   FiguresCounters counters_;
 };

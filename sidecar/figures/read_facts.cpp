@@ -1,6 +1,7 @@
 #include "sidecar/figures/read_facts.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 #include "sidecar/model/time.hpp"
 #include "sidecar/rollup/rows.hpp"
@@ -20,6 +21,11 @@ std::int64_t time_of(const sql::Row& row, std::size_t column) {
 }
 std::string text_of(const sql::Row& row, std::size_t column) {
   return row.is_null(column) ? std::string() : std::string(row.text(column));
+}
+
+std::optional<std::string> optional_text(const sql::Row& row, std::size_t column) {
+  if (row.is_null(column)) return std::nullopt;
+  return std::string(row.text(column));
 }
 
 // Calls use(row) for the rows of sql(profile, from, to) over all spans.
@@ -113,6 +119,9 @@ Result<std::vector<model::TradeRow>> read_trades(sql::Connection& mysql, std::in
     return Status(Done{});
   });
   if (!done) return done.error();
+  std::ranges::stable_sort(trades, {}, [](const model::TradeRow& trade) {
+    return std::tie(trade.exit_time_ns, trade.name);
+  });
   return trades;
 }
 
@@ -131,6 +140,43 @@ Result<std::vector<SignalRow>> read_signals(sql::Connection& mysql, std::int32_t
   });
   if (!done) return done.error();
   return signals;
+}
+
+Result<std::map<std::string, std::vector<std::int64_t>>> read_signals_elsewhere(
+    sql::Connection& mysql, std::int32_t profile_id, const TimeSpan& span) {
+  const sql::Value from = value_of_time(span.from_ns), to = value_of_time(span.to_ns);
+  const std::vector<sql::Value> params{value_of_id(profile_id), from, to, from, to};
+  const auto rows = mysql.query(
+      "SELECT there.signal_id, there.event_time FROM dd_signals here JOIN dd_signals there ON "
+      "there.profile_id = here.profile_id AND there.signal_id = here.signal_id WHERE "
+      "here.profile_id = ? AND here.event_time >= ? AND here.event_time < ? AND "
+      "(there.event_time < ? OR there.event_time >= ?)",
+      params);
+  if (!rows) return rows.error();
+  std::map<std::string, std::vector<std::int64_t>> elsewhere;
+  for (const sql::Row& row : *rows) elsewhere[text_of(row, 0)].push_back(time_of(row, 1));
+  return elsewhere;
+}
+
+Result<std::map<std::string, std::vector<std::int64_t>>> read_signals_elsewhere(
+    sql::Connection& mysql, std::int32_t profile_id, const std::set<std::string>& ids,
+    const TimeSpan& span) {
+  std::map<std::string, std::vector<std::int64_t>> elsewhere;
+  for (auto id = ids.begin(); id != ids.end();) {
+    RowSet keys{.columns = 2, .values = {}};
+    for (; id != ids.end() && keys.rows() < kKeysPerQuery; ++id)
+      keys.values.insert(keys.values.end(), {value_of_id(profile_id), *id});
+    const auto rows = select_rows(
+        mysql, "SELECT signal_id, event_time FROM dd_signals WHERE (profile_id, signal_id) IN",
+        keys, "");
+    if (!rows) return rows.error();
+    for (const sql::Row& row : *rows) {
+      const std::int64_t time_ns = time_of(row, 1);
+      if (time_ns < span.from_ns || time_ns >= span.to_ns)
+        elsewhere[text_of(row, 0)].push_back(time_ns);
+    }
+  }
+  return elsewhere;
 }
 
 Result<std::vector<PlacementRow>> read_placements(sql::Connection& mysql, std::int32_t profile_id,
@@ -152,38 +198,49 @@ Result<std::vector<PlacementRow>> read_placements(sql::Connection& mysql, std::i
 // ── equity ───────────────────────────────────────────────────────────────────────────────────────
 
 Result<std::vector<MinuteRow>> read_minutes(sql::Connection& mysql, std::int32_t profile_id,
-                                            std::span<const TimeSpan> spans) {
+                                            const TimeSpan& span) {
   static const std::string kSql =
       "SELECT minute, state FROM dd_equity_minute WHERE profile_id = ? AND minute >= ? AND "
       "minute < ? ORDER BY minute";
-  static const std::string kBefore =
-      "SELECT minute, state FROM dd_equity_minute WHERE profile_id = ? AND minute < ? "
-      "ORDER BY minute DESC LIMIT 1";
-  static const std::string kAfter =
-      "SELECT minute, state FROM dd_equity_minute WHERE profile_id = ? AND minute >= ? "
-      "ORDER BY minute LIMIT 1";
   std::vector<MinuteRow> minutes;
   const auto add = [&minutes](const sql::Row& row) -> Status {
     auto minute = minute_of(row);
     if (!minute) return minute.error();
-    const bool is_new =
-        *minute && (minutes.empty() || minutes.back().start_ns < (*minute)->start_ns);
-    if (is_new) minutes.push_back(**std::move(minute));
+    if (*minute) minutes.push_back(**std::move(minute));
     return Done{};
   };
-  const auto add_one = [&](const std::string& sql, std::int64_t time_ns) -> Status {
-    const std::vector<sql::Value> params{value_of_id(profile_id), value_of_time(time_ns)};
-    const auto rows = mysql.query(sql, params);
-    if (!rows) return rows.error();
-    return rows->empty() ? Status(Done{}) : add(rows->front());
-  };
-  for (const TimeSpan& span : spans) {
-    if (auto read = add_one(kBefore, span.from_ns); !read) return read.error();
-    if (auto read = for_each_row(mysql, kSql, profile_id, std::span(&span, 1), add); !read)
-      return read.error();
-    if (auto read = add_one(kAfter, span.to_ns); !read) return read.error();
-  }
+  if (auto read = for_each_row(mysql, kSql, profile_id, std::span(&span, 1), add); !read)
+    return read.error();
   return minutes;
+}
+
+namespace {
+
+Result<std::optional<MinuteRow>> one_minute(sql::Connection& mysql, const std::string& sql,
+                                            std::int32_t profile_id, std::int64_t time_ns) {
+  const std::vector<sql::Value> params{value_of_id(profile_id), value_of_time(time_ns)};
+  const auto rows = mysql.query(sql, params);
+  if (!rows) return rows.error();
+  if (rows->empty()) return std::optional<MinuteRow>{};
+  return minute_of(rows->front());
+}
+
+}  // namespace
+
+Result<std::optional<MinuteRow>> last_minute_before(sql::Connection& mysql, std::int32_t profile_id,
+                                                    std::int64_t time_ns) {
+  return one_minute(mysql,
+                    "SELECT minute, state FROM dd_equity_minute WHERE profile_id = ? AND "
+                    "minute < ? ORDER BY minute DESC LIMIT 1",
+                    profile_id, time_ns);
+}
+
+Result<std::optional<MinuteRow>> first_minute_from(sql::Connection& mysql, std::int32_t profile_id,
+                                                   std::int64_t time_ns) {
+  return one_minute(mysql,
+                    "SELECT minute, state FROM dd_equity_minute WHERE profile_id = ? AND "
+                    "minute >= ? ORDER BY minute LIMIT 1",
+                    profile_id, time_ns);
 }
 
 // ── samples and readings ─────────────────────────────────────────────────────────────────────────
@@ -206,7 +263,7 @@ Status for_each_hour_state(sql::Connection& mysql, std::int32_t profile_id,
         "SELECT script_name, name, window_start, state FROM dd_window_state FORCE INDEX "
         "(idx_window_dirty) WHERE dirty = 0 AND window_type = 'hour' AND metric_type = 'system' "
         "AND profile_id = ? AND window_start IN (" +
-            list + ") AND state IS NOT NULL",
+            list + ") AND name <> '' AND state IS NOT NULL",
         params);
     if (!rows) return rows.error();
     for (const sql::Row& row : *rows) {
@@ -247,9 +304,10 @@ Result<std::vector<ReadingRow>> read_readings(sql::Connection& mysql, std::int32
       const std::vector<sql::Value> params{value_of_id(profile_id), script,
                                            value_of_time(span.from_ns), value_of_time(span.to_ns)};
       const auto rows = mysql.query(
-          "SELECT timestamp, metric_name, metric_value FROM dd_system_health WHERE profile_id = ? "
-          "AND script_name = ? AND metric_name IN ('error_count', 'warning_count', "
-          "'cpu_usage_pct', 'memory_usage_mb', 'rate_limit_remaining', 'rate_limit_limit') "
+          "SELECT timestamp, metric_name, metric_value, status, metadata FROM dd_system_health "
+          "WHERE profile_id = ? AND script_name = ? AND metric_name IN ('health', 'error_count', "
+          "'warning_count', 'cpu_usage_pct', 'memory_usage_mb', 'rate_limit_remaining', "
+          "'rate_limit_limit') "
           "AND bucket >= ? AND bucket < ?",
           params);
       if (!rows) return rows.error();
@@ -257,7 +315,10 @@ Result<std::vector<ReadingRow>> read_readings(sql::Connection& mysql, std::int32
         readings.push_back({.time_ns = time_of(row, 0),
                             .script_name = script,
                             .metric_name = text_of(row, 1),
-                            .value_e8 = e8_of(row, 2)});
+                            .value_e8 = e8_of(row, 2),
+                            .value = optional_text(row, 2),
+                            .status = optional_text(row, 3),
+                            .metadata = optional_text(row, 4)});
       }
     }
   }

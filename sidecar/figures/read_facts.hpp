@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,13 +17,17 @@
 
 #include "shm/base/result.hpp"
 #include "sidecar/model/equity.hpp"
-#include "sidecar/model/orders.hpp"
+#include "sidecar/model/order_span.hpp"
 #include "sidecar/model/summary.hpp"
 #include "sidecar/model/trades.hpp"
 #include "sidecar/model/window.hpp"
 #include "sql/client.hpp"
 
 namespace ddt::sidecar {
+
+// Keys of one IN list. Fewer than eq_range_index_dive_limit (200): of more the optimizer guesses how many rows each has,
+// and where most rows have no parent_order_id it guesses so many that it scans all of a profile's.
+inline constexpr std::size_t kKeysPerQuery = 128;
 
 struct TimeSpan {
   std::int64_t from_ns = 0, to_ns = 0;  // half-open
@@ -31,16 +37,7 @@ struct TimeSpan {
 // Spans of these Windows, in order and disjoint; those less than a day apart are joined.
 std::vector<TimeSpan> joined_spans(std::span<const model::Window> windows);
 
-// The part of `rows` (in order of time) that lies in [from, to).
-template <typename Row, typename TimeOf>
-std::span<const Row> rows_between(const std::vector<Row>& rows, std::int64_t from_ns,
-                                  std::int64_t to_ns, TimeOf time_of) {
-  const auto first = std::ranges::lower_bound(rows, from_ns, {}, time_of);
-  const auto last = std::ranges::lower_bound(first, rows.end(), to_ns, {}, time_of);
-  return {first, last};
-}
-
-// In order of exit time.
+// By (exit time, segment, lane, position).
 Result<std::vector<model::TradeRow>> read_trades(sql::Connection& mysql, std::int32_t profile_id,
                                                  std::span<const TimeSpan> spans);
 
@@ -50,6 +47,14 @@ struct SignalRow {
 };
 Result<std::vector<SignalRow>> read_signals(sql::Connection& mysql, std::int32_t profile_id,
                                             std::span<const TimeSpan> spans);
+
+// Records outside [from, to) of the signal ids inside: id → times.
+Result<std::map<std::string, std::vector<std::int64_t>>> read_signals_elsewhere(
+    sql::Connection& mysql, std::int32_t profile_id, const TimeSpan& span);
+// The same of these ids.
+Result<std::map<std::string, std::vector<std::int64_t>>> read_signals_elsewhere(
+    sql::Connection& mysql, std::int32_t profile_id, const std::set<std::string>& ids,
+    const TimeSpan& span);
 
 // The latencies (ms as e8) of orders that answer a signal, by the order's time.
 struct PlacementRow {
@@ -62,18 +67,16 @@ struct MinuteRow {
   std::int64_t start_ns = 0;
   model::EquityMinute equity;
 };
-// Each span's minutes, with the last minute before and the first one after it.
 Result<std::vector<MinuteRow>> read_minutes(sql::Connection& mysql, std::int32_t profile_id,
-                                            std::span<const TimeSpan> spans);
+                                            const TimeSpan& span);
+Result<std::optional<MinuteRow>> last_minute_before(sql::Connection& mysql, std::int32_t profile_id,
+                                                    std::int64_t time_ns);
+Result<std::optional<MinuteRow>> first_minute_from(sql::Connection& mysql, std::int32_t profile_id,
+                                                   std::int64_t time_ns);
 
-// A chain as known by now, and when its orders said something.
-struct ChainRows {
-  model::OrderChain chain;
-  std::vector<std::int64_t> times_ns;  // in order
-};
 // Every chain with a row in one of the spans, whole.
-Result<std::vector<ChainRows>> read_chains(sql::Connection& mysql, std::int32_t profile_id,
-                                           std::span<const TimeSpan> spans);
+Result<std::vector<model::KnownChain>> read_chains(sql::Connection& mysql, std::int32_t profile_id,
+                                                   std::span<const TimeSpan> spans);
 
 // Hour Summaries one by one: (script, name as in dd_window_state, hour start, state).
 using UseState = std::function<Status(std::string_view script_name, std::string_view name,
@@ -86,6 +89,7 @@ struct ReadingRow {
   std::int64_t time_ns = 0;
   std::string script_name, metric_name;
   std::int64_t value_e8 = kNullE8;
+  std::optional<std::string> value, status, metadata;  // as text
 };
 Result<std::vector<ReadingRow>> read_readings(sql::Connection& mysql, std::int32_t profile_id,
                                               std::span<const TimeSpan> spans);

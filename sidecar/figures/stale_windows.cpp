@@ -1,9 +1,12 @@
 #include "sidecar/figures/stale_windows.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <tuple>
 
 #include "sidecar/model/time.hpp"
+#include "sidecar/model/window_cover.hpp"
 #include "sidecar/rollup/rows.hpp"
 
 namespace ddt::sidecar {
@@ -43,19 +46,21 @@ void push_key(std::vector<sql::Value>& values, const WindowKey& key) {
 
 Status update_control_rows(sql::Connection& mysql, std::span<const StaleWindow> windows,
                            std::string_view tail) {
-  RowSet rows{.columns = 10, .values = {}};
+  RowSet rows{.columns = 11, .values = {}};
   for (const StaleWindow& window : windows) {
     push_key(rows.values, window.key);
     rows.values.insert(
         rows.values.end(),
         {value_of_time(window.key.window.end_ns), value_of_count(window.revision),
-         value_of_count(window.revision), sql::Value{static_cast<std::int64_t>(window.stale)}});
+         value_of_count(window.revision), sql::Value{static_cast<std::int64_t>(window.stale)},
+         window.state.empty() ? sql::Value{sql::Null{}} : sql::Value{window.state}});
   }
-  return insert_rows(mysql,
-                     "INSERT INTO dd_window_state (profile_id, metric_type, script_name, name, "
-                     "window_type, window_start, window_end, revision, figures_revision, dirty) "
-                     "VALUES ",
-                     rows, tail);
+  return insert_rows(
+      mysql,
+      "INSERT INTO dd_window_state (profile_id, metric_type, script_name, name, "
+      "window_type, window_start, window_end, revision, figures_revision, dirty, state) "
+      "VALUES ",
+      rows, tail);
 }
 
 }  // namespace
@@ -157,7 +162,66 @@ Result<std::vector<StaleWindow>> lock_windows(sql::Connection& mysql,
 Status write_figures_revisions(sql::Connection& mysql, std::span<const StaleWindow> windows) {
   return update_control_rows(mysql, windows,
                              " ON DUPLICATE KEY UPDATE figures_revision = "
-                             "VALUES(figures_revision), dirty = VALUES(dirty)");
+                             "VALUES(figures_revision), dirty = VALUES(dirty), "
+                             "state = VALUES(state)");
+}
+
+Result<std::uint64_t> StateSearch::mark_some(sql::Connection& mysql) {
+  std::uint64_t marked = 0;
+  for (int step = 0; step < kStepsMax && marked == 0 && !is_done(); ++step) {
+    const std::string type(model::name_of(kTypes[type_]));
+    const std::vector<sql::Value> from{type, value_of_time(from_ns_)};
+    const auto next = mysql.query(
+        "SELECT window_start FROM dd_window_state WHERE dirty = 0 AND window_type = ? AND "
+        "window_start >= ? ORDER BY window_start LIMIT 1",
+        from);
+    if (!next) return next.error();
+    if (next->empty()) {  // longer Windows are made of the shorter ones: those are first
+      ++type_;
+      from_ns_ = 0;
+      continue;
+    }
+    const auto start_ns = model::parse_mysql_datetime(next->front().text(0)).value_or(from_ns_);
+    const std::int64_t end_ns = start_ns + kStepsNs[type_];
+    const std::vector<sql::Value> params{type, value_of_time(start_ns), value_of_time(end_ns),
+                                         std::int64_t{model::kStateFormat}};
+    const auto done = mysql.execute(
+        "UPDATE dd_window_state SET dirty = 2 WHERE dirty = 0 AND window_type = ? AND "
+        "window_start >= ? AND window_start < ? AND script_name = '' AND name = '' AND "
+        "metric_type IN ('breakout', 'equity', 'order', 'system') AND (state IS NULL OR "
+        "ORD(state) <> ? OR CONV(HEX(SUBSTR(state, 2, 4)), 16, 10) <> figures_revision)",
+        params);
+    if (!done) return done.error();
+    marked += *done;
+    from_ns_ = end_ns;
+  }
+  return marked;
+}
+
+Status mark_damaged(sql::Connection& mysql, const WindowKey& key) {
+  spdlog::warn("figures: the state of {} in the {} of {} cannot be read: computing it again",
+               key.metric_type, model::name_of(key.window.type),
+               model::rfc3339(key.window.start_ns));
+  std::vector<sql::Value> params;
+  push_key(params, key);
+  const auto done = mysql.execute(
+      "UPDATE dd_window_state SET dirty = 2 WHERE profile_id = ? AND metric_type = ? AND "
+      "script_name = ? AND name = ? AND window_type = ? AND window_start = ? AND dirty IN (0, 3)",
+      params);
+  return done ? Status(Done{}) : Status(done.error());
+}
+
+Result<bool> has_hour_with_news(sql::Connection& mysql, const WindowKey& key) {
+  const std::vector<sql::Value> params{value_of_id(key.profile_id), key.metric_type,
+                                       value_of_time(key.window.start_ns),
+                                       value_of_time(key.window.end_ns)};
+  const auto rows = mysql.query(
+      "SELECT 1 FROM dd_window_state WHERE profile_id = ? AND metric_type = ? AND script_name = '' "
+      "AND name = '' AND window_type = 'hour' AND window_start >= ? AND window_start < ? AND "
+      "dirty = 1 LIMIT 1",
+      params);
+  if (!rows) return rows.error();
+  return !rows->empty();
 }
 
 Status mark_neighbours(sql::Connection& mysql, std::span<const StaleWindow> windows) {

@@ -41,6 +41,7 @@ struct StaleWindow {
   WindowKey key;
   std::uint32_t revision = 0, figures_revision = 0;
   Stale stale = Stale::current;
+  std::string state = {};  // to be stored beside the figures; "" = none
 };
 
 // Intervals that a Window which never rests waits at most: hour, day, week, month.
@@ -80,6 +81,32 @@ Result<std::vector<StaleWindow>> read_stale_windows(sql::Connection& mysql,
 // Control rows of these Windows as they are, locked in key order. For a transaction.
 Result<std::vector<StaleWindow>> lock_windows(sql::Connection& mysql,
                                               const std::set<WindowKey>& keys);
+
+// Looks through finished Windows for those without a state of this binary's format and of their figures' revision, as
+// another binary leaves them. Their figures are right: they are due like neighbours'.
+class StateSearch {
+ public:
+  // Goes some stretches of time on, as far as the first one with such Windows; returns how many it marked.
+  Result<std::uint64_t> mark_some(sql::Connection& mysql);
+  bool is_done() const noexcept { return type_ == kTypes.size(); }
+
+ private:
+  static constexpr std::array kTypes{model::WindowType::hour, model::WindowType::day,
+                                     model::WindowType::month};
+  // A statement looks at so much of all profiles: some tens of thousands of rows.
+  static constexpr std::array<std::int64_t, 3> kStepsNs{86'400'000'000'000, 31 * 86'400'000'000'000,
+                                                        366 * 86'400'000'000'000};
+  static constexpr int kStepsMax = 32;
+
+  std::size_t type_ = 0;
+  std::int64_t from_ns_ = 0;
+};
+
+// The Window's state cannot be read: its figures are right, it is due like a neighbour.
+Status mark_damaged(sql::Connection& mysql, const WindowKey& key);
+
+// An hour inside has facts of which its figures do not know yet, and so has not marked its neighbours.
+Result<bool> has_hour_with_news(sql::Connection& mysql, const WindowKey& key);
 
 // The figures of these Windows show their `revision`; `stale` is what they are from now on.
 Status write_figures_revisions(sql::Connection& mysql, std::span<const StaleWindow> windows);

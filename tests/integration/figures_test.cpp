@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "sidecar/model/equity_span.hpp"
 #include "sidecar/model/time.hpp"
 #include "sidecar/rollup/write_facts.hpp"
 #include "sidecar/rollup/write_states.hpp"
@@ -458,6 +459,157 @@ TEST_F(FiguresTest, TheLastReadingOfAWindowIsItsFigure) {
   EXPECT_EQ(figure("system", "rate_limit_remaining", "day", kDay, labels), "150");
   EXPECT_EQ(figure("system", "rate_limit_remaining", "hour", kHour15, labels), "(not_reported)");
   EXPECT_EQ(figure("system", "api_latency_p95_ms", "hour", kHour15, labels), "(no_samples)");
+}
+
+TEST_F(FiguresTest, MakesTheStatesThatABinaryFromBeforeDidNotLeave) {
+  apply({trade(at("2026-03-19T14:10:00Z"), 5), trade(at("2026-03-19T15:10:00Z"), -2)});
+  compute_all();
+  const auto with_state = [this] {
+    return one(
+        "SELECT COUNT(*) FROM dd_window_state WHERE profile_id = ? AND name = '' AND "
+        "LEFT(state, 1) = CHAR(1) AND dirty = 0",
+        {std::int64_t{profile_id_}});
+  };
+  EXPECT_EQ(with_state(), "8") << "two hours, a day and a month, of equity and of breakout";
+  must(
+      mysql_->run("UPDATE dd_window_state SET state = IF(window_type = 'day', CONCAT(CHAR(99), "
+                  "'?'), NULL) WHERE profile_id = " +
+                  std::to_string(profile_id_)));
+  figures_ = std::make_unique<Figures>(config());
+  must(figures_->connect());
+  for (int i = 0; i < 100; ++i) figures_->work(++now_ns_, kLongAfter);
+  EXPECT_EQ(with_state(), "8");
+  EXPECT_EQ(stale_count(), "0");
+  EXPECT_EQ(figure("equity", "total_trades", "day", kDay), "2");
+}
+
+TEST_F(FiguresTest, ASignalThatTwoWindowsKnowCountsOnceInTheDay) {
+  const auto signal = [this](std::int64_t time_ns, const std::string& id) {
+    model::SignalEvent event;
+    event.origin = origin(time_ns);
+    event.signal_id = id;
+    event.symbol = "SPY";
+    event.fate = "detected";
+    return model::Event(event);
+  };
+  apply({signal(at("2026-03-19T14:59:59Z"), "a"), signal(at("2026-03-19T14:10:00Z"), "b")});
+  compute_all();
+  apply({signal(at("2026-03-19T15:00:01Z"), "a")});  // later: the hour before must hear of it
+  compute_all();
+  EXPECT_EQ(figure("breakout", "total_signals", "hour", kHour14), "2");
+  EXPECT_EQ(figure("breakout", "total_signals", "hour", kHour15), "1");
+  EXPECT_EQ(figure("breakout", "total_signals", "day", kDay), "2");
+  EXPECT_EQ(stale_count(), "0");
+}
+
+TEST_F(FiguresTest, MakesAStateAgainThatIsNotOfTheFiguresBesideIt) {
+  apply({trade(at("2026-03-19T14:10:00Z"), 5)});
+  compute_all();
+  // A binary that knows no states computes the figures of later facts: it leaves the state.
+  apply({trade(at("2026-03-19T14:20:00Z"), 7)});
+  const std::string profile = std::to_string(profile_id_);
+  must(
+      mysql_->run("UPDATE dd_window_state SET figures_revision = revision, dirty = 0 WHERE "
+                  "profile_id = " +
+                  profile));
+  const auto hour = [this](const char* what) {
+    return one(std::string("SELECT ") + what +
+                   " FROM dd_window_state WHERE profile_id = ? AND metric_type = 'equity' AND "
+                   "name = '' AND window_type = 'hour'",
+               {std::int64_t{profile_id_}});
+  };
+  EXPECT_NE(hour("CONV(HEX(SUBSTR(state, 2, 4)), 16, 10)"), hour("figures_revision"));
+  figures_ = std::make_unique<Figures>(config());
+  must(figures_->connect());
+  for (int i = 0; i < 100; ++i) figures_->work(++now_ns_, kLongAfter);
+  EXPECT_EQ(hour("CONV(HEX(SUBSTR(state, 2, 4)), 16, 10)"), hour("figures_revision"));
+  EXPECT_EQ(figure("equity", "total_trades", "month", "2026-03-01 00:00:00"), "2");
+  EXPECT_EQ(stale_count(), "0");
+}
+
+TEST_F(FiguresTest, MakesADamagedStateAgain) {
+  apply({trade(at("2026-03-19T14:10:00Z"), 5), trade(at("2026-03-19T15:10:00Z"), 3)});
+  compute_all();
+  must(
+      mysql_->run("UPDATE dd_window_state SET state = CONCAT(SUBSTR(state, 1, 5), 0x017800) WHERE "
+                  "name = '' AND LENGTH(state) > 5 AND profile_id = " +
+                  std::to_string(profile_id_)));
+  apply({trade(at("2026-03-19T15:20:00Z"), 7)});  // the day is made of its hours again
+  compute_all();
+  EXPECT_EQ(figure("equity", "total_trades", "day", kDay), "3");
+  EXPECT_EQ(figure("equity", "total_trades", "month", "2026-03-01 00:00:00"), "3");
+  EXPECT_EQ(stale_count(), "0");
+  EXPECT_EQ(one("SELECT COUNT(*) FROM dd_window_state WHERE profile_id = ? AND name = '' AND "
+                "LENGTH(state) = 8",
+                {std::int64_t{profile_id_}}),
+            "0");
+}
+
+TEST_F(FiguresTest, DoesNotMakeAgainWhatCanHaveNoState) {
+  model::Block block;
+  constexpr std::int64_t kMinutes = model::EquitySpan::kRecordsMax + 100;  // each a new high
+  for (std::int64_t i = 0; i < kMinutes; ++i) {
+    const std::int64_t time_ns = at("2026-03-01T00:00:00Z") + i * model::kNsPerMinute;
+    model::EquityReading reading{
+        .time_ns = time_ns, .account_equity_e8 = e8(1'000 + i), .metadata = {}};
+    model::EquityMinuteOf of{.profile_id = profile_id_,
+                             .minute = model::unix_minute(time_ns),
+                             .script_name = "equity_monitor",
+                             .equity = {}};
+    of.equity.add(reading);
+    block.equity_minutes.push_back(of);
+  }
+  apply(block);
+  compute_all();
+  EXPECT_EQ(one("SELECT LENGTH(state) FROM dd_window_state WHERE profile_id = ? AND name = '' AND "
+                "metric_type = 'equity' AND window_type = 'month'",
+                {std::int64_t{profile_id_}}),
+            "5");
+  EXPECT_EQ(figure("equity", "equity_high", "month", "2026-03-01 00:00:00"),
+            std::to_string(1'000 + kMinutes - 1));
+  figures_ = std::make_unique<Figures>(config());
+  must(figures_->connect());
+  std::size_t computed = 0;
+  for (int i = 0; i < 100; ++i) computed += figures_->work(++now_ns_, kLongAfter);
+  EXPECT_EQ(computed, 0U);
+  EXPECT_TRUE(figures_->is_settled());
+}
+
+TEST_F(FiguresTest, ADayIsNotCurrentWhileAnHourOfItHasNewsThatItsNeighboursDoNotKnow) {
+  apply({order(at("2026-03-18T15:10:00Z"), "o1", "new"),
+         order(at("2026-03-18T15:20:00Z"), "o1", "replaced")});
+  compute_all();
+  apply({order(at("2026-03-19T14:10:00Z"), "o2", "filled", "limit", "o1")});
+  const auto windows = read_stale_windows(*mysql_, kLongAfter);
+  ASSERT_TRUE(windows);
+  const auto only = [&](model::WindowType type) {
+    std::vector<StaleWindow> some;
+    for (const StaleWindow& window : *windows) {
+      if (window.key.profile_id == profile_id_ && window.key.metric_type == "order" &&
+          window.key.window.type == type)
+        some.push_back(window);
+    }
+    return some;
+  };
+  const auto compute = [&](const std::vector<StaleWindow>& some) {
+    const auto computed = figures_->compute(some);
+    ASSERT_TRUE(computed);
+    must(figures_->commit(some, *computed, kLongAfter));
+  };
+  const auto dirty = [&](const char* day) {
+    return one(
+        "SELECT dirty FROM dd_window_state WHERE profile_id = ? AND metric_type = 'order' AND "
+        "name = '' AND window_type = 'day' AND window_start = ?",
+        {std::int64_t{profile_id_}, std::string(day)});
+  };
+  compute(only(model::WindowType::day));  // before its hour
+  EXPECT_EQ(figure("order", "filled_orders", "day", kDay), "1");
+  EXPECT_EQ(dirty(kDay), "2") << "the day before does not know yet that o1 goes on in o2";
+  compute(only(model::WindowType::hour));
+  EXPECT_EQ(dirty("2026-03-18 00:00:00"), "2");
+  compute_all();
+  EXPECT_EQ(dirty(kDay), "0");
+  EXPECT_EQ(stale_count(), "0");
 }
 
 }  // namespace

@@ -547,10 +547,11 @@ TEST_F(MigrationsTest, TheUsualQueriesNeedNoSorting) {
   Connection connection = connect();
   ASSERT_TRUE(migrate(connection));
   std::string values;
-  for (int i = 0; i < 2000; ++i) {
-    const std::string hour = "'2013-10-04 00:00:00' + INTERVAL " + std::to_string(i) + " HOUR";
-    values += std::string(i == 0 ? "" : ",") + "(" + std::to_string(i % 5) +
-              ", 'trade', 'win_rate', 1, 'hour', " + hour + ", " + hour + ", '')";
+  for (int i = 0; i < 20'000; ++i) {  // a Window has many figures
+    const std::string hour = "'2013-10-04 00:00:00' + INTERVAL " + std::to_string(i / 50) + " HOUR";
+    const std::string name = i % 10 == 0 ? "win_rate" : "figure_" + std::to_string(i % 10);
+    values += std::string(i == 0 ? "" : ",") + "(" + std::to_string(i / 10 % 5) + ", 'trade', '" +
+              name + "', 1, 'hour', " + hour + ", " + hour + ", '')";
   }
   run(connection,
       "INSERT INTO dd_telemetry_metrics (profile_id, metric_type, metric_name, metric_value, "

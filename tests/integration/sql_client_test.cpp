@@ -264,6 +264,26 @@ TEST_F(SqlClient, CommitsAndRollsBack) {
   run(connection, "DROP TABLE money");
 }
 
+TEST_F(SqlClient, SeesOneMomentInASnapshotAndEachStatementsMomentOutside) {
+  Connection reader = connect(), writer = connect();
+  run(writer, "CREATE OR REPLACE TABLE moment (n INT)");
+  run(writer, "INSERT INTO moment VALUES (1)");
+  must(reader.begin_snapshot());
+  run(writer, "UPDATE moment SET n = 2");  // before the snapshot's first read
+  EXPECT_EQ(one(reader, "SELECT n FROM moment"), "1");
+  run(writer, "UPDATE moment SET n = 3");
+  EXPECT_EQ(one(reader, "SELECT n FROM moment"), "1");
+  EXPECT_FALSE(reader.run("UPDATE moment SET n = 4")) << "it only reads";
+  must(reader.commit());
+  EXPECT_EQ(one(reader, "SELECT n FROM moment"), "3");
+  must(reader.begin());
+  run(writer, "UPDATE moment SET n = 5");
+  EXPECT_EQ(one(reader, "SELECT n FROM moment"), "5");
+  run(writer, "UPDATE moment SET n = 6");
+  EXPECT_EQ(one(reader, "SELECT n FROM moment"), "6") << "the session is as it was";
+  must(reader.commit());
+}
+
 TEST_F(SqlClient, CallsADeadlockAndALockWaitRetryable) {
   ConnectOptions options = server_->options();
   options.io_timeout = std::chrono::milliseconds(2000);  // lock waits end after one second
