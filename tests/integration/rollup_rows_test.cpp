@@ -169,7 +169,7 @@ TEST_F(RollupRowsTest, AReadingOfAnHourIsWrittenOverInPlace) {
 }
 
 TEST_F(RollupRowsTest, AReadingWhoseIdIsKnownIsNotLookedUp) {
-  const auto selects = [] {
+  const auto selects = [this] {
     const auto rows = mysql_->query("SHOW SESSION STATUS LIKE 'Com_select'");
     return rows ? std::stoll(std::string(rows->front().text(1))) : -1;
   };
@@ -186,11 +186,11 @@ TEST_F(RollupRowsTest, AReadingWhoseIdIsKnownIsNotLookedUp) {
   // Somebody has removed the row, and another host has written it anew meanwhile, or nobody has.
   const sql::Value profile = std::int64_t{profile_id_};
   const std::span<const sql::Value> of_profile(&profile, 1);
-  must(mysql_->execute("UPDATE dd_system_health SET id = id + 1000 WHERE profile_id = ?",
-                       of_profile));
+  ASSERT_TRUE(mysql_->execute("UPDATE dd_system_health SET id = id + 1000 WHERE profile_id = ?",
+                              of_profile));
   apply_states({health(kTen + 2'000, "healthy", 4)});
   EXPECT_EQ(one(errors), "4.00000000");
-  must(mysql_->execute("DELETE FROM dd_system_health WHERE profile_id = ?", of_profile));
+  ASSERT_TRUE(mysql_->execute("DELETE FROM dd_system_health WHERE profile_id = ?", of_profile));
   apply_states({health(kTen + 3'000, "healthy", 5)});
   EXPECT_EQ(one(errors), "5.00000000");
 }
