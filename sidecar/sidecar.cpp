@@ -19,8 +19,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::int64_t kNapNs = 5'000'000;  // at most, of a drain that has found nothing
-constexpr milliseconds kAppendNap{50};      // at most; the drain rings
-constexpr milliseconds kFiguresNap{50};
+// The drain rings; without it Redis is asked for its word this often.
+constexpr milliseconds kAppendNap{100};
+constexpr milliseconds kFiguresNap{250};        // they look for work twice a second
 constexpr milliseconds kFiguresBehindNap{500};  // both write to one MySQL: the facts go first
 constexpr std::int64_t kFiguresRest = 7;        // times as long as they worked
 constexpr milliseconds kFiguresRestMax{500};
