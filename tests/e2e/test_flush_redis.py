@@ -14,7 +14,7 @@ from harness import Stack, wait_until
 FLUSHES = int(os.environ.get("DDT_E2E_FLUSHES", "6"))
 PROFILES = int(os.environ.get("DDT_E2E_PROFILES", "8"))
 SLICE_RUN_S = 0.005  # the bots run so long,
-SLICE_HELD_S = 0.2   # and are held so long, over and over: a replay outlasts any trouble
+SLICE_HELD_S = 0.4   # and are held so long, over and over: a replay outlasts any trouble
 HELD_S_MAX = 1.3     # a rollup commits every second
 
 
