@@ -23,7 +23,8 @@ constexpr std::int64_t kNapNs = 5'000'000;  // at most, of a drain that has foun
 constexpr milliseconds kAppendNap{100};
 constexpr milliseconds kFiguresNap{250};        // they look for work twice a second
 constexpr milliseconds kFiguresBehindNap{500};  // both write to one MySQL: the facts go first
-constexpr std::int64_t kFiguresRest = 7;        // times as long as they worked
+// Times as long as they worked: while facts come, and at leisure.
+constexpr std::int64_t kFiguresRest = 7, kFiguresRestAtLeisure = 2;
 constexpr milliseconds kFiguresRestMax{500};
 constexpr double kBehindS = 1;
 constexpr std::int64_t kStatusIntervalNs = 1'000'000'000;
@@ -219,6 +220,7 @@ void Sidecar::rollup_loop() {
     const std::size_t blocks = rollup_.work(now);
     const bool goes_on = rollup_.has_more() || (blocks > 0 && rollup_stops_);
     rollup_is_behind_ = rollup_.lag_s(wall_ns()) > kBehindS;
+    rollup_stores_ = blocks > 0;
     if (now >= next_status_ns) {
       write_lanes();
       write_status();
@@ -247,7 +249,8 @@ void Sidecar::figures_loop() {
     if (figures_stops_ && (figures_.is_settled() || now >= deadline)) break;
     if (windows == 0) std::this_thread::sleep_for(kFiguresNap);
     if (figures_stops_) continue;
-    const std::chrono::nanoseconds rest((monotonic_ns() - now) * kFiguresRest);
+    const std::int64_t times = rollup_stores_ ? kFiguresRest : kFiguresRestAtLeisure;
+    const std::chrono::nanoseconds rest((monotonic_ns() - now) * times);
     if (rollup_is_behind_) std::this_thread::sleep_for(kFiguresBehindNap);
     if (windows > 0)
       std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(rest, kFiguresRestMax));

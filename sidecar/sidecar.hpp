@@ -54,6 +54,7 @@ class Sidecar {
   Doorbell append_bell_;
   std::atomic<bool> drain_stops_{false}, append_stops_{false}, rollup_stops_{false};
   std::atomic<bool> figures_stops_{false}, rollup_is_behind_{false};
+  std::atomic<bool> rollup_stores_{false};  // its last look found something
   std::atomic<bool> drained_{false}, appended_{false}, rolled_up_{false};
   std::atomic<bool> durability_is_redis_{false};
   std::atomic<std::uint64_t> records_{0}, entries_{0};
