@@ -3,24 +3,10 @@
 #include <algorithm>
 #include <limits>
 
+#include "sidecar/model/equity_levels.hpp"
+
 namespace ddt::model {
 namespace {
-
-constexpr int128 kPctE8 = 100 * static_cast<int128>(kE8);
-
-std::int64_t clamp_e8(int128 value) noexcept {
-  return static_cast<std::int64_t>(std::clamp<int128>(value, -int128{kMaxE8}, kMaxE8));
-}
-
-std::int64_t span_ns(std::int64_t from_ns, std::int64_t to_ns) noexcept {
-  return clamp_e8(int128{to_ns} - from_ns);  // clamped: times of a damaged row may be anything
-}
-
-// drop/high·100 as e8; 0 unless high > 0.
-std::int64_t pct_of(int128 drop_e8, int128 high_e8) noexcept {
-  if (high_e8 <= 0 || drop_e8 <= 0) return 0;
-  return clamp_e8(divide_rounded(drop_e8 * kPctE8, high_e8));
-}
 
 // The greatest percent inside a minute when all its levels are `flow` lower than it thinks. The level it
 // was measured from is not kept: mdd/mdd_pct gives it back.

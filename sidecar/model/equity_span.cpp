@@ -2,26 +2,9 @@
 
 #include <algorithm>
 
+#include "sidecar/model/equity_levels.hpp"
+
 namespace ddt::model {
-namespace {
-
-constexpr int128 kPctE8 = 100 * static_cast<int128>(kE8);
-
-std::int64_t clamp_e8(int128 value) noexcept {
-  return static_cast<std::int64_t>(std::clamp<int128>(value, -int128{kMaxE8}, kMaxE8));
-}
-
-std::int64_t between_ns(std::int64_t from_ns, std::int64_t to_ns) noexcept {
-  return clamp_e8(int128{to_ns} - from_ns);
-}
-
-// drop/high·100 as e8; 0 unless high > 0.
-std::int64_t pct_of(int128 drop_e8, int128 high_e8) noexcept {
-  if (high_e8 <= 0 || drop_e8 <= 0) return 0;
-  return clamp_e8(divide_rounded(drop_e8 * kPctE8, high_e8));
-}
-
-}  // namespace
 
 struct EquitySpan::Shifted {
   Point peak, low, close;
@@ -55,7 +38,7 @@ EquitySpan EquitySpan::of(const EquityMinute& minute) {
   span.is_under_ = span.close_.level_e8 < span.peak_.level_e8;
   span.underwater_since_ns_ = span.is_under_ ? span.peak_.time_ns : span.close_.time_ns;
   if (span.is_under_)
-    span.longest_underwater_ns_ = between_ns(span.peak_.time_ns, span.close_.time_ns);
+    span.longest_underwater_ns_ = span_ns(span.peak_.time_ns, span.close_.time_ns);
   span.flow_e8_ = minute.cash_flow_e8;
   span.records_ = {span.peak_};
   span.has_cash_flow_ = minute.has_cash_flow;
@@ -163,7 +146,7 @@ void EquitySpan::follow_underwater(const EquitySpan& later, const Shifted& seen)
   if (seen.peak.level_e8 < peak_.level_e8) {
     is_under_ = true;
     longest_underwater_ns_ =
-        std::max(longest_underwater_ns_, between_ns(underwater_since_ns_, seen.close.time_ns));
+        std::max(longest_underwater_ns_, span_ns(underwater_since_ns_, seen.close.time_ns));
     return;
   }
   const auto back = std::ranges::find_if(later.records_, [&](const Point& record) {
@@ -176,7 +159,7 @@ void EquitySpan::follow_underwater(const EquitySpan& later, const Shifted& seen)
   longest_underwater_ns_ = std::max(longest_underwater_ns_, later.longest_underwater_ns_);
   if (was_under) {
     longest_underwater_ns_ =
-        std::max(longest_underwater_ns_, between_ns(underwater_since_ns_, recovery.time_ns));
+        std::max(longest_underwater_ns_, span_ns(underwater_since_ns_, recovery.time_ns));
   }
   is_under_ = later.is_under_;
   underwater_since_ns_ = later.underwater_since_ns_;
