@@ -235,11 +235,14 @@ Streaks streaks_of(std::span<const TradeRow> rows) {
 }
 
 std::vector<Figure> streak_figures(std::span<const TradeRow> rows) {
+  return streak_figures(rows.size(), streaks_of(rows));
+}
+
+std::vector<Figure> streak_figures(std::uint64_t trades, const Streaks& streaks) {
   std::vector<Figure> figures;
-  const Streaks streaks = streaks_of(rows);
   const auto add = [&](std::string_view name, int128 value) {
     Figure figure{.name = std::string(name), .value_e8 = {}, .reason = {}};
-    if (rows.empty()) {
+    if (trades == 0) {
       figure.reason = "no_trades";
     } else {
       figure.value_e8 = value * kOneE8;

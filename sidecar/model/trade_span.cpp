@@ -56,20 +56,9 @@ void TradeSpan::append(const TradeSpan& later) {
 }
 
 std::vector<Figure> TradeSpan::streak_figures() const {
-  std::vector<Figure> figures;
-  const auto add = [&](const char* name, int128 value) {
-    Figure figure{.name = name, .value_e8 = {}, .reason = {}};
-    if (summary.trades == 0) {
-      figure.reason = "no_trades";
-    } else {
-      figure.value_e8 = value * kE8;
-    }
-    figures.push_back(std::move(figure));
-  };
-  add("win_streak_max", static_cast<int128>(streaks.win_max));
-  add("loss_streak_max", static_cast<int128>(streaks.loss_max));
-  add("current_streak", streaks.last);
-  return figures;
+  return model::streak_figures(
+      summary.trades,
+      {.win_max = streaks.win_max, .loss_max = streaks.loss_max, .current = streaks.last});
 }
 
 void TradeSpan::encode(ByteWriter& writer) const {

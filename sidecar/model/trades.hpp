@@ -131,5 +131,6 @@ Streaks streaks_of(std::span<const TradeRow> rows);  // in any order
 
 // win_streak_max, loss_streak_max, current_streak; null with no_trades when there are none.
 std::vector<Figure> streak_figures(std::span<const TradeRow> rows);
+std::vector<Figure> streak_figures(std::uint64_t trades, const Streaks& streaks);
 
 }  // namespace ddt::model
