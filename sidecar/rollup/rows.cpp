@@ -7,7 +7,7 @@
 namespace ddt::sidecar {
 namespace {
 
-constexpr std::size_t kRowsPerStatementMax = 512;
+constexpr std::size_t kRowsPerStatementMax = 128;
 constexpr int kErrorDuplicateKey = 1062;
 
 // Calls statement(first row, number of rows) for runs of 2^k rows.
