@@ -35,7 +35,7 @@ struct RollupConfig {
       600'000;  // a database that forgets its last seconds is healed from it
   std::uint64_t journal_keep_bytes = 256U << 20;
   std::size_t entries_max = 256;  // per transaction
-  std::size_t entry_bytes_max = 8U << 20;
+  std::size_t entry_bytes_max = 16U << 20;
 };
 
 struct RollupCounters {
