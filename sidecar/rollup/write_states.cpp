@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,6 +38,9 @@ Result<State> state_of(const sql::Row& row, std::size_t column, const char* what
     return Error{.message = std::string("mysql: undecodable state of ") + what};
   return *std::move(state);
 }
+
+// Makes a row where there is none, and locks it.
+constexpr std::string_view kKeptTail = " ON DUPLICATE KEY UPDATE profile_id = VALUES(profile_id)";
 
 // ── equity minutes ───────────────────────────────────────────────────────────────────────────────────
 
@@ -75,20 +79,48 @@ constexpr std::string_view kEquityTail =
     "= VALUES(metadata), "
     "script_name = VALUES(script_name), state = VALUES(state), revision = revision + 1";
 
+sql::Value minute_value(std::int64_t minute) {
+  return value_of_time(model::minute_start_ns(minute));
+}
+
 void push_minute(RowSet& rows, const model::EquityMinuteOf& of) {
   const model::EquityMinute& m = of.equity;
   const auto wide = [](int128 value) { return sql::Value{decimal_string(value, 8)}; };
-  push(rows.values, value_of_id(of.profile_id), value_of_time(model::minute_start_ns(of.minute)),
-       value_of_e8(m.open_e8), value_of_e8(m.high_e8), value_of_e8(m.low_e8),
-       value_of_e8(m.close_e8), value_of_time(m.open_time_ns), value_of_time(m.high_time_ns),
-       value_of_time(m.low_time_ns), value_of_time(m.close_time_ns), value_of_e8(m.mdd_e8),
-       value_of_e8(m.mdd_pct_e8), value_of_e8(m.unrealized_pnl_e8), value_of_e8(m.realized_pnl_e8),
+  push(rows.values, value_of_id(of.profile_id), minute_value(of.minute), value_of_e8(m.open_e8),
+       value_of_e8(m.high_e8), value_of_e8(m.low_e8), value_of_e8(m.close_e8),
+       value_of_time(m.open_time_ns), value_of_time(m.high_time_ns), value_of_time(m.low_time_ns),
+       value_of_time(m.close_time_ns), value_of_e8(m.mdd_e8), value_of_e8(m.mdd_pct_e8),
+       value_of_e8(m.unrealized_pnl_e8), value_of_e8(m.realized_pnl_e8),
        value_of_e8(m.margin_used_e8), value_of_e8(m.margin_available_e8),
        m.open_positions_count < 0 ? sql::Value{sql::Null{}} : value_of_id(m.open_positions_count),
        m.has_cash_flow ? wide(m.cash_flow_e8) : sql::Value{sql::Null{}}, value_of_count(m.readings),
        wide(m.margin_pct_sum_e8), value_of_e8(m.margin_pct_max_e8),
        value_of_count(m.margin_readings), value_of_text(m.metadata), value_of_text(of.script_name),
        bytes_of(m));
+}
+
+// Merges what the rows of `unmet` hold, which are locked from then on; those that are not there stay in it.
+Status merge_stored_minutes(sql::Connection& mysql, EquityMap& minutes,
+                            std::set<EquityKey>& unmet) {
+  RowSet keys{.columns = 2, .values = {}};
+  for (const auto& [profile_id, minute] : unmet)
+    push(keys.values, value_of_id(profile_id), minute_value(minute));
+  const auto rows = select_rows(
+      mysql, "SELECT profile_id, minute, state FROM dd_equity_minute WHERE (profile_id, minute) IN",
+      keys, "FOR UPDATE");
+  if (!rows) return rows.error();
+  for (const sql::Row& row : *rows) {
+    const auto start = model::parse_mysql_datetime(row.text(1));
+    if (!start) return Error{.message = "mysql: unreadable minute"};
+    const auto found =
+        minutes.find({static_cast<std::int32_t>(row.integer(0)), model::unix_minute(*start)});
+    if (found == minutes.end()) continue;
+    auto stored = state_of<model::EquityMinute>(row, 2, "an equity minute");
+    if (!stored) return stored.error();
+    found->second.equity = model::merge(*stored, found->second.equity);
+    unmet.erase(found->first);
+  }
+  return Done{};
 }
 
 // ── samples ──────────────────────────────────────────────────────────────────────────────────────────
@@ -122,27 +154,19 @@ void push_state(RowSet& rows, std::string_view prefix, const SampleKey& key, sql
        hour_value(hour + 1), std::move(state));
 }
 
+// Merges what the rows of `unmet` hold, which are locked from then on; those that are not there stay in it.
 template <typename Summary>
-Status write_sample_map(sql::Connection& mysql, std::string_view prefix,
-                        SampleMap<Summary>& samples) {
-  if (samples.empty()) return Done{};
-  RowSet empty{.columns = 8, .values = {}};
+Status merge_stored(sql::Connection& mysql, std::string_view prefix, SampleMap<Summary>& samples,
+                    std::set<SampleKey>& unmet) {
   RowSet keys{.columns = 4, .values = {}};
-  for (const auto& [key, summary] : samples) {
-    push_state(empty, prefix, key, sql::Null{});
-    const auto& [profile_id, script_name, name, hour] = key;
+  for (const auto& [profile_id, script_name, name, hour] : unmet)
     push(keys.values, value_of_id(profile_id), std::string(script_name),
          std::string(prefix).append(name), hour_value(hour));
-  }
-  if (auto done = insert_rows(mysql, kStateHead, empty,
-                              " ON DUPLICATE KEY UPDATE profile_id = VALUES(profile_id)");
-      !done) {
-    return done;
-  }
+  // Any other index finds all rows of a profile's hour, once for each of them.
   const auto rows = select_rows(
       mysql,
-      "SELECT profile_id, script_name, name, window_start, state FROM dd_window_state WHERE "
-      "metric_type = 'system' AND window_type = 'hour' AND "
+      "SELECT profile_id, script_name, name, window_start, state FROM dd_window_state FORCE INDEX "
+      "(PRIMARY) WHERE metric_type = 'system' AND window_type = 'hour' AND "
       "(profile_id, script_name, name, window_start) IN",
       keys, "FOR UPDATE");
   if (!rows) return rows.error();
@@ -155,6 +179,23 @@ Status write_sample_map(sql::Connection& mysql, std::string_view prefix,
     auto stored = state_of<Summary>(row, 4, "samples");
     if (!stored) return stored.error();
     found->second.merge(*stored);
+    unmet.erase(found->first);
+  }
+  return Done{};
+}
+
+template <typename Summary>
+Status write_sample_map(sql::Connection& mysql, std::string_view prefix,
+                        SampleMap<Summary>& samples) {
+  if (samples.empty()) return Done{};
+  std::set<SampleKey> unmet;
+  for (const auto& [key, summary] : samples) unmet.insert(key);
+  if (auto done = merge_stored(mysql, prefix, samples, unmet); !done) return done;
+  if (!unmet.empty()) {  // made first: of two sidecars one then waits for what the other has merged
+    RowSet empty{.columns = 8, .values = {}};
+    for (const SampleKey& key : unmet) push_state(empty, prefix, key, sql::Null{});
+    if (auto done = insert_rows(mysql, kStateHead, empty, kKeptTail); !done) return done;
+    if (auto done = merge_stored(mysql, prefix, samples, unmet); !done) return done;
   }
   RowSet full{.columns = 8, .values = {}};
   for (const auto& [key, summary] : samples) push_state(full, prefix, key, bytes_of(summary));
@@ -168,35 +209,25 @@ Status write_equity_minutes(sql::Connection& mysql, std::span<const model::Block
                             DirtyHours& dirty) {
   EquityMap minutes = merged_minutes(blocks);
   if (minutes.empty()) return Done{};
-  RowSet empty{.columns = 6, .values = {}};
-  RowSet keys{.columns = 2, .values = {}};
+  std::set<EquityKey> unmet;
   for (const auto& [key, minute] : minutes) {
-    const sql::Value start = value_of_time(model::minute_start_ns(key.second));
-    const sql::Value zero{std::int64_t{0}};
-    push(empty.values, value_of_id(key.first), start, zero, zero, zero, zero);
-    push(keys.values, value_of_id(key.first), start);
+    unmet.insert(key);
     mark(dirty, key.first, "equity", model::minute_start_ns(key.second));
   }
-  if (auto done = insert_rows(
-          mysql,
-          "INSERT INTO dd_equity_minute (profile_id, minute, open, high, low, close) VALUES ",
-          empty, " ON DUPLICATE KEY UPDATE profile_id = VALUES(profile_id)");
-      !done) {
-    return done;
-  }
-  const auto rows = select_rows(
-      mysql, "SELECT profile_id, minute, state FROM dd_equity_minute WHERE (profile_id, minute) IN",
-      keys, "FOR UPDATE");
-  if (!rows) return rows.error();
-  for (const sql::Row& row : *rows) {
-    const auto start = model::parse_mysql_datetime(row.text(1));
-    if (!start) return Error{.message = "mysql: unreadable minute"};
-    const auto found =
-        minutes.find({static_cast<std::int32_t>(row.integer(0)), model::unix_minute(*start)});
-    if (found == minutes.end()) continue;
-    auto stored = state_of<model::EquityMinute>(row, 2, "an equity minute");
-    if (!stored) return stored.error();
-    found->second.equity = model::merge(*stored, found->second.equity);
+  if (auto done = merge_stored_minutes(mysql, minutes, unmet); !done) return done;
+  if (!unmet.empty()) {  // as for samples
+    RowSet empty{.columns = 6, .values = {}};
+    const sql::Value zero{std::int64_t{0}};
+    for (const auto& [profile_id, minute] : unmet)
+      push(empty.values, value_of_id(profile_id), minute_value(minute), zero, zero, zero, zero);
+    if (auto done = insert_rows(
+            mysql,
+            "INSERT INTO dd_equity_minute (profile_id, minute, open, high, low, close) VALUES ",
+            empty, kKeptTail);
+        !done) {
+      return done;
+    }
+    if (auto done = merge_stored_minutes(mysql, minutes, unmet); !done) return done;
   }
   RowSet full{.columns = 25, .values = {}};
   for (const auto& [key, minute] : minutes) push_minute(full, minute);
