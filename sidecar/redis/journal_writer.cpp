@@ -258,10 +258,12 @@ void JournalWriter::push_messages(std::span<const LiveMessage> messages,
     std::string_view channel;
     std::string text;
   };
+  constexpr std::size_t kUsualLines = 4;
   std::map<std::int32_t, Lines> of_profile;
   for (const LiveMessage& message : messages) {
     Lines& lines = of_profile[message.profile_id];
     lines.channel = message.channel;
+    if (lines.text.empty()) lines.text.reserve(kUsualLines * (message.tail.size() + 64));
     if (!lines.text.empty()) lines.text += '\n';
     lines.text.append("{\"type\":\"update\",\"seq\":")
         .append(std::to_string(++seqs_[message.profile_id]))

@@ -3,9 +3,11 @@
 #include <iterator>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
+#include "shm/base/check.hpp"
 #include "sidecar/model/json.hpp"
 #include "sidecar/model/time.hpp"
 
@@ -37,31 +39,52 @@ std::string_view kind_of(const Event& event) {
   return kKinds[event.index()];
 }
 
-// Where an Event's latest value lives: a key, or a field of one. nullopt for what has no such place.
-struct Place {
-  std::string key, field;
-  auto operator<=>(const Place&) const = default;
+// What an Event's latest value is of. Refers to the Event.
+struct Subject {
+  std::size_t kind;
+  std::int32_t profile_id;
+  std::string_view name;  // of an order, a symbol or a script
+  auto operator<=>(const Subject&) const = default;
 };
 
-std::optional<Place> place_of(const Event& event, const LiveKeys& keys) {
+// nullopt for what has no latest value.
+std::optional<Subject> subject_of(const Event& event) {
   const model::Origin& origin = model::origin_of(event);
   return std::visit(
-      [&]<typename E>(const E& one) -> std::optional<Place> {
+      [&]<typename E>(const E& one) -> std::optional<Subject> {
+        const auto of = [&](std::string_view name) {
+          return Subject{event.index(), origin.profile_id, name};
+        };
         if constexpr (std::is_same_v<E, model::OrderEvent>) {
-          return Place{keys.order(origin.profile_id, one.order_id), ""};
+          return of(one.order_id);
         } else if constexpr (std::is_same_v<E, model::EquityEvent>) {
-          return Place{keys.equity(origin.profile_id), ""};
+          return of({});
         } else if constexpr (std::is_same_v<E, model::PositionEvent>) {
-          return Place{keys.positions(origin.profile_id), one.symbol};
-        } else if constexpr (std::is_same_v<E, model::RateLimitEvent>) {
-          return Place{keys.rate_limit(origin.profile_id, origin.script_name), ""};
-        } else if constexpr (std::is_same_v<E, model::HealthEvent>) {
-          return Place{keys.health(origin.profile_id, origin.script_name), ""};
+          return of(one.symbol);
+        } else if constexpr (std::is_same_v<E, model::RateLimitEvent> ||
+                             std::is_same_v<E, model::HealthEvent>) {
+          return of(origin.script_name);
         } else {
           return std::nullopt;
         }
       },
       event);
+}
+
+// Where it lives: a key, or a key and a field of it.
+Command place_of(const Event& event, const LiveKeys& keys) {
+  const std::int32_t profile_id = model::origin_of(event).profile_id;
+  const std::string& script_name = model::origin_of(event).script_name;
+  if (const auto* order = std::get_if<model::OrderEvent>(&event))
+    return {keys.order(profile_id, order->order_id)};
+  if (const auto* position = std::get_if<model::PositionEvent>(&event))
+    return {keys.positions(profile_id), position->symbol};
+  if (std::holds_alternative<model::RateLimitEvent>(event))
+    return {keys.rate_limit(profile_id, script_name)};
+  if (std::holds_alternative<model::HealthEvent>(event))
+    return {keys.health(profile_id, script_name)};
+  DDT_CHECK(std::holds_alternative<model::EquityEvent>(event));
+  return {keys.equity(profile_id)};
 }
 
 std::string script_json(std::int64_t last_seen_ns, std::string_view state,
@@ -110,7 +133,7 @@ class PartBuilder {
   }
 
   LivePart take() && {
-    for (const auto& [place, event] : latest_) put_latest(place, *event);
+    for (auto& [subject, newest] : latest_) put_latest(*newest.event, std::move(newest.json));
     for (auto& [list, values] : lists_) put_list(list, std::move(values));
     for (const auto& [script, seen] : scripts_)
       seen_.see(script.first, script.second, seen.time_ns, seen.block->segment_name);
@@ -122,6 +145,10 @@ class PartBuilder {
   struct Seen {
     std::int64_t time_ns = 0;
     const Block* block = nullptr;
+  };
+  struct Newest {
+    const Event* event = nullptr;
+    std::string json;
   };
   struct List {
     std::string key;
@@ -139,15 +166,16 @@ class PartBuilder {
     const model::Origin& origin = model::origin_of(event);
     see(origin.profile_id, origin.script_name, origin.event_time_ns, block);
     if (is_old(origin.event_time_ns, now_ns_)) return;
-    const std::string json = live_json(event);
-    if (std::holds_alternative<model::SignalEvent>(event)) {
-      lists_[{keys_.signals(origin.profile_id), kSignalsKeptMax}].push_back(json);
-    } else if (std::holds_alternative<model::ErrorEvent>(event)) {
-      lists_[{keys_.errors(origin.profile_id, origin.script_name), kErrorsKeptMax}].push_back(json);
-    } else {
-      keep_latest(event);
-    }
+    std::string json = live_json(event);
     publish(event, json);
+    if (std::holds_alternative<model::SignalEvent>(event)) {
+      lists_[{keys_.signals(origin.profile_id), kSignalsKeptMax}].push_back(std::move(json));
+    } else if (std::holds_alternative<model::ErrorEvent>(event)) {
+      lists_[{keys_.errors(origin.profile_id, origin.script_name), kErrorsKeptMax}].push_back(
+          std::move(json));
+    } else {
+      keep_latest(event, std::move(json));
+    }
   }
 
   void put_seen() {
@@ -170,27 +198,24 @@ class PartBuilder {
     if (!profile_ids.empty()) part_.commands.push_back(expire(keys_.profiles(), kRegistryTtlS));
   }
 
-  // Of equal times the later in Lane order wins, as in Redis.
-  void keep_latest(const Event& event) {
-    const std::optional<Place> place = place_of(event, keys_);
-    if (!place) return;
-    const Event*& newest = latest_[*place];
-    if (newest == nullptr ||
-        model::origin_of(event).event_time_ns >= model::origin_of(*newest).event_time_ns) {
-      newest = &event;
+  // Of equal times the later in Lane order wins, as in Redis. json: the Event's, where it has been written already.
+  void keep_latest(const Event& event, std::string json = {}) {
+    const std::optional<Subject> subject = subject_of(event);
+    if (!subject) return;
+    Newest& newest = latest_[*subject];
+    if (newest.event == nullptr ||
+        model::origin_of(event).event_time_ns >= model::origin_of(*newest.event).event_time_ns) {
+      newest = {&event, std::move(json)};
     }
   }
 
-  void put_latest(const Place& place, const Event& event) {
+  void put_latest(const Event& event, std::string json) {
     const std::int64_t time_ns = model::origin_of(event).event_time_ns;
-    std::string json = live_json(event);
+    if (json.empty()) json = live_json(event);
     const bool is_fact = std::holds_alternative<model::OrderEvent>(event);  // published one by one
     if (!is_fact && !is_old(time_ns, now_ns_)) publish(event, json);
-    LiveCommand command{LiveCommand::Kind::latest, {place.key}, time_ns, kLiveTtlS};
-    if (!place.field.empty()) {
-      command.kind = LiveCommand::Kind::field;
-      command.arguments.push_back(place.field);
-    }
+    LiveCommand command{LiveCommand::Kind::latest, place_of(event, keys_), time_ns, kLiveTtlS};
+    if (command.arguments.size() > 1) command.kind = LiveCommand::Kind::field;
     command.arguments.push_back(std::move(json));
     part_.commands.push_back(std::move(command));
   }
@@ -221,7 +246,7 @@ class PartBuilder {
   const LiveKeys& keys_;
   SeenScripts& seen_;
   LivePart part_;
-  std::map<Place, const Event*> latest_;
+  std::map<Subject, Newest> latest_;
   std::map<List, std::vector<std::string>> lists_;
   std::map<std::pair<std::int32_t, std::string>, Seen> scripts_;
 };
