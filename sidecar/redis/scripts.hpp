@@ -48,8 +48,13 @@ local function is_later(a, b)
   return a > b
 end
 
+-- Most are new: of them the first call is the only one.
 local function write(key, field, ttl, time, value)
   local is_field, stored, reply = field ~= ''
+  if not is_field then
+    reply = run('SET', key, value, 'EX', ttl, 'NX')
+    if reply then return reply.err or 1 end
+  end
   if is_field then stored = run('HGET', key, field) else stored = run('GETRANGE', key, 0, 63) end
   if type(stored) == 'table' then return stored.err end
   local stored_time = stored and stored:match('^{"event_time_ns":"(%-?%d+)"')
