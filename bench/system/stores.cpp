@@ -33,6 +33,8 @@ std::vector<std::string> redis_command(const std::string& directory) {
           "",
           "--auto-aof-rewrite-min-size",
           "512mb",
+          "--hash-max-listpack-entries",
+          "64",
           "--maxmemory",
           "1gb",
           "--maxmemory-policy",

@@ -16,7 +16,7 @@ start_redis() {
   mkdir -p "${data:?}/redis"
   start_process redis redis-server --port 0 --dir "$data/redis" --unixsocket redis.sock --unixsocketperm 700 \
     --appendonly yes --appendfsync everysec --save '' --auto-aof-rewrite-min-size 512mb \
-    --maxmemory 1gb --maxmemory-policy noeviction
+    --hash-max-listpack-entries 64 --maxmemory 1gb --maxmemory-policy noeviction
   # Loading a large journal takes time: until then it answers LOADING.
   wait_until 120 redis redis_answers || { tail_of_log redis && die "Redis did not start"; }
 }
