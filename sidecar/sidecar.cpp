@@ -24,7 +24,7 @@ constexpr milliseconds kAppendNap{100};
 constexpr milliseconds kFiguresNap{250};        // they look for work twice a second
 constexpr milliseconds kFiguresBehindNap{500};  // both write to one MySQL: the facts go first
 // Times as long as they worked: while facts come, and at leisure.
-constexpr std::int64_t kFiguresRest = 7, kFiguresRestAtLeisure = 2;
+constexpr std::int64_t kFiguresRest = 10, kFiguresRestAtLeisure = 2;
 constexpr milliseconds kFiguresRestMax{500};
 constexpr double kBehindS = 1;
 constexpr std::int64_t kStatusIntervalNs = 1'000'000'000;
