@@ -65,6 +65,7 @@ constexpr bool cells_touch_two_buckets() {
   return true;
 }
 static_assert(cells_touch_two_buckets());
+static_assert(kBoundCount - 1 == Buckets::kKeyMax);
 
 std::int16_t bucket_of(std::uint64_t magnitude) {
   if (magnitude == 0) return 0;
@@ -114,38 +115,13 @@ void add_outcome(std::vector<std::pair<std::int32_t, std::uint64_t>>& outcomes,
 
 }  // namespace
 
-static_assert(kBoundCount - 1 == 2'050);  // QuantileSketch::kKeyMax
-
-template <typename Visit>
-void QuantileSketch::visit_buckets(Visit visit) const {
-  for (std::size_t index = 0; index < kPages; ++index) {
-    if (page_numbers_[index] == 0) continue;
-    const Page& page = pages_[page_numbers_[index] - 1U];
-    for (std::size_t i = 0; i < kPageBuckets; ++i) {
-      const auto key = static_cast<std::int32_t>(index * kPageBuckets + i) - kKeyMax;
-      if (page[i] != 0 && !visit(static_cast<std::int16_t>(key), page[i])) return;
-    }
-  }
-}
-
-// Pages lie in order of value, whatever came first: equal sketches are equal member by member.
-void QuantileSketch::make_page(std::size_t index) {
-  std::uint8_t before = 0;
-  for (std::size_t i = index; i-- > 0 && before == 0;) before = page_numbers_[i];
-  pages_.insert(pages_.begin() + before, Page{});
-  page_numbers_[index] = ++before;
-  for (std::size_t i = index + 1; i < kPages; ++i) {
-    if (page_numbers_[i] != 0) ++page_numbers_[i];
-  }
-}
-
 void QuantileSketch::add(std::int64_t value, std::uint64_t times) {
   if (times == 0) return;
   min_ = n_ == 0 ? value : std::min(min_, value);
   max_ = n_ == 0 ? value : std::max(max_, value);
   n_ += times;
-  add_at(place_of(key_of(value)), times);
-  if (bucket_count_ > kBucketsMax) collapse();
+  buckets_.add(key_of(value), times);
+  if (buckets_.size() > kBucketsMax) collapse();
 }
 
 void QuantileSketch::merge(const QuantileSketch& other) {
@@ -153,23 +129,15 @@ void QuantileSketch::merge(const QuantileSketch& other) {
   min_ = n_ == 0 ? other.min_ : std::min(min_, other.min_);
   max_ = n_ == 0 ? other.max_ : std::max(max_, other.max_);
   n_ += other.n_;
-  for (std::size_t index = 0; index < kPages; ++index) {
-    if (other.page_numbers_[index] == 0) continue;
-    const Page& theirs = other.pages_[other.page_numbers_[index] - 1U];
-    Page& ours = page_at(index);
-    for (std::size_t i = 0; i < kPageBuckets; ++i) {
-      if (ours[i] == 0 && theirs[i] != 0) ++bucket_count_;
-      ours[i] += theirs[i];
-    }
-  }
-  if (bucket_count_ > kBucketsMax) collapse();
+  buckets_.merge(other.buckets_);
+  if (buckets_.size() > kBucketsMax) collapse();
 }
 
 // Keeps the kBucketsMax − 1 of greatest magnitude and counts the rest as zeros. What is dropped here would
 // be dropped from any larger set too, so the order of merging does not matter.
 void QuantileSketch::collapse() {
   std::vector<int> ranks;
-  visit_buckets([&](std::int16_t key, std::uint64_t) {
+  buckets_.visit([&](std::int16_t key, std::uint64_t) {
     if (key != 0) ranks.push_back(keep_rank(key));
     return true;
   });
@@ -180,15 +148,13 @@ void QuantileSketch::collapse() {
     std::nth_element(ranks.begin(), nth, ranks.end());
     least_kept = *nth;
   }
-  QuantileSketch kept;
-  visit_buckets([&](std::int16_t key, std::uint64_t count) {
+  Buckets kept;
+  buckets_.visit([&](std::int16_t key, std::uint64_t count) {
     const bool is_kept = key != 0 && keep_rank(key) >= least_kept;
-    kept.add_at(place_of(is_kept ? key : std::int16_t{0}), count);
+    kept.add(is_kept ? key : std::int16_t{0}, count);
     return true;
   });
-  pages_ = std::move(kept.pages_);
-  page_numbers_ = kept.page_numbers_;
-  bucket_count_ = kept.bucket_count_;
+  buckets_ = std::move(kept);
 }
 
 std::optional<std::int64_t> QuantileSketch::quantile(std::uint32_t permille) const noexcept {
@@ -199,7 +165,7 @@ std::optional<std::int64_t> QuantileSketch::quantile(std::uint32_t permille) con
   if (rank == 1) return min_;
   std::uint64_t below = 0;
   std::int64_t value = max_;
-  visit_buckets([&](std::int16_t key, std::uint64_t count) {
+  buckets_.visit([&](std::int16_t key, std::uint64_t count) {
     below += count;
     if (below < rank) return true;
     value = std::clamp(value_of(key), min_, max_);
@@ -213,9 +179,9 @@ void QuantileSketch::encode(ByteWriter& writer) const {
   if (n_ == 0) return;
   writer.zigzag(min_);
   writer.zigzag(max_);
-  writer.varint(bucket_count_);
+  writer.varint(buckets_.size());
   std::int16_t previous = 0;
-  visit_buckets([&](std::int16_t key, std::uint64_t count) {
+  buckets_.visit([&](std::int16_t key, std::uint64_t count) {
     writer.zigzag(key - previous);
     writer.varint(count);
     previous = key;
@@ -240,14 +206,15 @@ std::optional<QuantileSketch> QuantileSketch::decode(ByteReader& reader) {
     const std::int64_t step = reader.zigzag();
     const std::uint64_t count = reader.varint();
     // Keys grow, so that the order, and with it every search, holds.
-    if (!reader.ok() || (i > 0 && step <= 0) || step < -kKeyMax || step > 2 * kKeyMax) {
+    if (!reader.ok() || (i > 0 && step <= 0) || step < -Buckets::kKeyMax ||
+        step > 2 * Buckets::kKeyMax) {
       return std::nullopt;
     }
     key += step;
-    if (key > kKeyMax || count == 0 || __builtin_add_overflow(total, count, &total)) {
+    if (key > Buckets::kKeyMax || count == 0 || __builtin_add_overflow(total, count, &total)) {
       return std::nullopt;
     }
-    sketch.add_at(place_of(static_cast<std::int32_t>(key)), count);
+    sketch.buckets_.add(static_cast<std::int16_t>(key), count);
   }
   if (total != sketch.n_ || total > kSamplesMax) return std::nullopt;
   return sketch;

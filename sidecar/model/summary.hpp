@@ -9,13 +9,13 @@
 //           Summary that holds its invariants, or nullopt.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "shm/base/decimal.hpp"
+#include "sidecar/model/buckets.hpp"
 #include "sidecar/model/bytes.hpp"
 #include "sidecar/model/event.hpp"
 #include "sidecar/model/identity.hpp"
@@ -31,11 +31,8 @@ inline constexpr std::uint64_t kSamplesMax = std::uint64_t{1} << 48;
 // exactly for every x, on every machine. 2,050 such buckets reach 2^63 − 1, so only values spread
 // over some 18 decimal orders can exceed the limit.
 //
-// Limit     kBucketsMax non-empty buckets; beyond, those of lowest magnitude are counted as zeros.
-// Which
+// Limit     kBucketsMax non-empty buckets; beyond, those of lowest magnitude are counted as zeros. Which
 //           are kept depends on the set of values alone, so merge stays associative.
-// Memory    Buckets lie in pages of kPageBuckets, in order of value; a page is there once one of its
-//           buckets is: a value finds its count without a search, and 256 bytes is the most that it costs.
 class QuantileSketch {
  public:
   static constexpr std::size_t kBucketsMax = 2'048;
@@ -51,41 +48,16 @@ class QuantileSketch {
   // max]. 500 is the median, 950 p95. nullopt when empty.
   std::optional<std::int64_t> quantile(std::uint32_t permille) const noexcept;
 
-  std::size_t bucket_count() const noexcept { return bucket_count_; }
+  std::size_t bucket_count() const noexcept { return buckets_.size(); }
 
   void encode(ByteWriter& writer) const;
   static std::optional<QuantileSketch> decode(ByteReader& reader);
   bool operator==(const QuantileSketch&) const = default;
 
  private:
-  // Signed keys: bucket 0 holds zeros, ±i magnitudes of bucket i. A key's place counts from the lowest one.
-  static constexpr std::int32_t kKeyMax = 2'050;
-  static constexpr std::size_t kPageBuckets = 32;
-  static constexpr std::size_t kPages = 2 * kKeyMax / kPageBuckets + 1;
-  using Page = std::array<std::uint64_t, kPageBuckets>;
-
-  static constexpr std::size_t place_of(std::int32_t key) noexcept {
-    return static_cast<std::size_t>(key + kKeyMax);
-  }
-  void add_at(std::size_t place, std::uint64_t times) {
-    std::uint64_t& count = page_at(place / kPageBuckets)[place % kPageBuckets];
-    bucket_count_ = static_cast<std::uint16_t>(bucket_count_ + (count == 0));
-    count += times;
-  }
-  Page& page_at(std::size_t index) {
-    if (page_numbers_[index] == 0) [[unlikely]]
-      make_page(index);
-    return pages_[page_numbers_[index] - 1U];
-  }
-  void make_page(std::size_t index);
-  // Calls visit(key, count) for every bucket that is not empty, in order of value, until it returns false.
-  template <typename Visit>
-  void visit_buckets(Visit visit) const;
   void collapse();
 
-  std::vector<Page> pages_;                          // those that are there
-  std::array<std::uint8_t, kPages> page_numbers_{};  // 1 + index in pages_, 0 = not there
-  std::uint16_t bucket_count_ = 0;
+  Buckets buckets_;  // Signed keys: bucket 0 holds zeros, ±i magnitudes of bucket i.
   std::uint64_t n_ = 0;
   std::int64_t min_ = 0, max_ = 0;
 };
