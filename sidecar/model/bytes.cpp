@@ -34,6 +34,17 @@ __attribute__((target("sse4.2"))) std::uint32_t crc_of_words(std::uint32_t crc,
 }
 #endif
 
+// Seven bits a byte, the lowest first; all but the last have their highest bit set.
+template <typename Unsigned>
+void append_varint(std::string& out, Unsigned value) {
+  std::array<char, (8 * sizeof(Unsigned) + 6) / 7> bytes;
+  std::size_t size = 0;
+  for (; value >= 0x80; value >>= 7)
+    bytes[size++] = static_cast<char>(static_cast<std::uint8_t>(value) | 0x80U);
+  bytes[size++] = static_cast<char>(value);
+  out.append(bytes.data(), size);
+}
+
 constexpr std::uint64_t fold(std::int64_t value) {
   return (static_cast<std::uint64_t>(value) << 1) ^ (value < 0 ? ~std::uint64_t{0} : 0);
 }
@@ -44,10 +55,7 @@ constexpr std::int64_t unfold(std::uint64_t folded) {
 
 }  // namespace
 
-void ByteWriter::varint(std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) u8(static_cast<std::uint8_t>(value | 0x80));
-  u8(static_cast<std::uint8_t>(value));
-}
+void ByteWriter::varint(std::uint64_t value) { append_varint(out_, value); }
 
 void ByteWriter::zigzag(std::int64_t value) { varint(fold(value)); }
 
@@ -55,9 +63,7 @@ void ByteWriter::nullable(std::int64_t value) { varint(fold(value) + 1); }
 
 void ByteWriter::i128(int128 value) {
   const auto bits = static_cast<uint128>(value);
-  uint128 folded = (bits << 1) ^ (value < 0 ? ~uint128{0} : 0);
-  for (; folded >= 0x80; folded >>= 7) u8(static_cast<std::uint8_t>(folded | 0x80));
-  u8(static_cast<std::uint8_t>(folded));
+  append_varint(out_, (bits << 1) ^ (value < 0 ? ~uint128{0} : 0));
 }
 
 void ByteWriter::text(std::string_view value) {
