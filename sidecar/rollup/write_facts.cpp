@@ -22,6 +22,16 @@ void push_identity(std::vector<sql::Value>& values, const Fact& fact, const mode
        value_of_count(origin.position), value_of_text(origin.metadata));
 }
 
+// Empty, with room for all that are an E: values that grow are moved one by one.
+template <typename E>
+RowSet rows_of(std::span<const Fact> facts, std::size_t columns) {
+  RowSet rows{.columns = columns, .values = {}};
+  const auto count = std::ranges::count_if(
+      facts, [](const Fact& fact) { return std::holds_alternative<E>(*fact.event); });
+  rows.values.reserve(static_cast<std::size_t>(count) * columns);
+  return rows;
+}
+
 // ── trades ───────────────────────────────────────────────────────────────────────────────────────────
 
 constexpr std::string_view kTradeHead =
@@ -102,7 +112,7 @@ Status mark_corrected_hours(sql::Connection& mysql, const RowSet& ids, DirtyHour
 }
 
 Status write_trades(sql::Connection& mysql, std::span<const Fact> facts, DirtyHours& dirty) {
-  RowSet rows{.columns = kTradeColumns, .values = {}};
+  RowSet rows = rows_of<model::TradeEvent>(facts, kTradeColumns);
   for (const Fact& fact : facts) {
     const auto* trade = std::get_if<model::TradeEvent>(fact.event);
     if (trade == nullptr) continue;
@@ -206,7 +216,7 @@ Status mark_told_hours(sql::Connection& mysql, const RowSet& run,
 }
 
 Status write_orders(sql::Connection& mysql, std::span<const Fact> facts, DirtyHours& dirty) {
-  RowSet rows{.columns = kOrderColumns, .values = {}};
+  RowSet rows = rows_of<model::OrderEvent>(facts, kOrderColumns);
   std::vector<const model::OrderEvent*> said;
   for (const Fact& fact : facts) {
     const auto* order = std::get_if<model::OrderEvent>(fact.event);
@@ -241,7 +251,7 @@ constexpr std::string_view kSignalHead =
 constexpr std::string_view kRepeatTail = " ON DUPLICATE KEY UPDATE position = VALUES(position)";
 
 Status write_signals(sql::Connection& mysql, std::span<const Fact> facts, DirtyHours& dirty) {
-  RowSet rows{.columns = 16, .values = {}};
+  RowSet rows = rows_of<model::SignalEvent>(facts, 16);
   for (const Fact& fact : facts) {
     const auto* signal = std::get_if<model::SignalEvent>(fact.event);
     if (signal == nullptr) continue;
@@ -270,7 +280,7 @@ constexpr std::string_view kErrorHead =
     "position) VALUES ";
 
 Status write_errors(sql::Connection& mysql, std::span<const Fact> facts, DirtyHours& dirty) {
-  RowSet rows{.columns = 9, .values = {}};
+  RowSet rows = rows_of<model::ErrorEvent>(facts, 9);
   for (const Fact& fact : facts) {
     const auto* error = std::get_if<model::ErrorEvent>(fact.event);
     if (error == nullptr) continue;
