@@ -213,7 +213,7 @@ class OneWayBench {
                     distance);
     Row none;  // nothing to subtract
     none.rounds = rows[kRecord].rounds;
-    none.round_means.assign(none.rounds.size(), 0);
+    none.round_figures.assign(none.rounds.size(), Figures());
     for (std::size_t i = kRecord; i < kWays; ++i) {
       rows[i].name = kManners[i].name;
       const Figures figures = figures_of(rows[i], ticks_per_ns_);

@@ -174,12 +174,13 @@ class PublishBench {
     const auto name = [&](const char* what) { return std::string(what) + ", " + consumer; };
     report_.gate_at_most(name("sample tm / limit"),
                          median_ratio(rows[kSample], rows[kRing], rows[kEmpty]), 1.25, "x");
-    // Whole ns: a TSC that ticks in steps of 10 ns tells them no finer, and one step is no more than 10.
-    const auto above = [](double ns, double limit_ns) { return std::round(ns - limit_ns); };
-    report_.gate_at_most(name("sample p50 above limit"),
-                         above(figures[kSample].p50, figures[kRing].p50), 10, "ns");
-    report_.gate_at_most(name("sample p99 above limit"),
-                         above(figures[kSample].p99, figures[kRing].p99), 10, "ns");
+    // Of each round's two blocks, so that a bad moment of the machine counts as one round. Whole ns: a TSC that ticks
+    // in steps of 10 ns tells them no finer, and one step is no more than 10.
+    const auto above = [&](double Figures::*figure) {
+      return std::round(median_above(rows[kSample], rows[kRing], figure) / ticks_per_ns_);
+    };
+    report_.gate_at_most(name("sample p50 above limit"), above(&Figures::p50), 10, "ns");
+    report_.gate_at_most(name("sample p99 above limit"), above(&Figures::p99), 10, "ns");
     report_.gate_at_most(name("sample tm, own TSC"), figures[kOwnTicks].tm, 6, "ns");
     report_.gate_at_most(name("trade tm / sample tm"),
                          median_ratio(rows[kTrade], rows[kSample], rows[kEmpty]), 3, "x");

@@ -1,7 +1,6 @@
 #include "bench/harness/rows.hpp"
 
 #include <algorithm>
-#include <optional>
 
 namespace ddt::bench {
 namespace {
@@ -19,31 +18,33 @@ double at(const std::vector<std::uint32_t>& sorted, double share) {
 }
 
 // Rounds are taken in order.
-std::optional<double> mean_in_round(const Row& row, std::size_t round) {
+const Figures* figures_in_round(const Row& row, std::size_t round) {
   const auto at = std::lower_bound(row.rounds.begin(), row.rounds.end(), round);
-  if (at == row.rounds.end() || *at != round) return std::nullopt;
-  return row.round_means[static_cast<std::size_t>(at - row.rounds.begin())];
+  if (at == row.rounds.end() || *at != round) return nullptr;
+  return &row.round_figures[static_cast<std::size_t>(at - row.rounds.begin())];
+}
+
+Figures figures_of_sorted(const std::vector<std::uint32_t>& sorted) {
+  return {at(sorted, 0.5), at(sorted, 0.99), at(sorted, 0.999), mean_of_sorted(sorted)};
 }
 
 }  // namespace
-
-double trimmed_mean(std::vector<std::uint32_t> ticks) {
-  std::sort(ticks.begin(), ticks.end());
-  return mean_of_sorted(ticks);
-}
 
 void Row::take(std::size_t round, const Block& block) {
   refused += block.refused;
   if (block.messages == 0) return;  // no room at all: nothing was timed
   ticks.insert(ticks.end(), block.ticks.begin(), block.ticks.begin() + block.messages);
   rounds.push_back(round);
-  round_means.push_back(trimmed_mean({block.ticks.begin(), block.ticks.begin() + block.messages}));
+  std::vector<std::uint32_t> sorted(block.ticks.begin(), block.ticks.begin() + block.messages);
+  std::sort(sorted.begin(), sorted.end());
+  round_figures.push_back(figures_of_sorted(sorted));
 }
 
 Figures figures_of(Row& row, double ticks_per_ns) {
   std::sort(row.ticks.begin(), row.ticks.end());
-  return {at(row.ticks, 0.5) / ticks_per_ns, at(row.ticks, 0.99) / ticks_per_ns,
-          at(row.ticks, 0.999) / ticks_per_ns, mean_of_sorted(row.ticks) / ticks_per_ns};
+  const Figures ticks = figures_of_sorted(row.ticks);
+  return {ticks.p50 / ticks_per_ns, ticks.p99 / ticks_per_ns, ticks.p999 / ticks_per_ns,
+          ticks.tm / ticks_per_ns};
 }
 
 Figures less_empty(Figures figures, const Figures& empty) {
@@ -73,12 +74,21 @@ double median(std::vector<double> values) {
 double median_ratio(const Row& row, const Row& limit, const Row& empty) {
   std::vector<double> ratios;
   for (std::size_t i = 0; i < row.rounds.size(); ++i) {
-    const auto base = mean_in_round(limit, row.rounds[i]);
-    const auto none = mean_in_round(empty, row.rounds[i]);
-    if (base && none && *base > *none)
-      ratios.push_back((row.round_means[i] - *none) / (*base - *none));
+    const Figures* base = figures_in_round(limit, row.rounds[i]);
+    const Figures* none = figures_in_round(empty, row.rounds[i]);
+    if (base != nullptr && none != nullptr && base->tm > none->tm)
+      ratios.push_back((row.round_figures[i].tm - none->tm) / (base->tm - none->tm));
   }
   return median(std::move(ratios));
+}
+
+double median_above(const Row& row, const Row& limit, double Figures::*figure) {
+  std::vector<double> differences;
+  for (std::size_t i = 0; i < row.rounds.size(); ++i) {
+    if (const Figures* base = figures_in_round(limit, row.rounds[i]))
+      differences.push_back(row.round_figures[i].*figure - base->*figure);
+  }
+  return median(std::move(differences));
 }
 
 }  // namespace ddt::bench
