@@ -154,14 +154,17 @@ class Top(WithBots):
 
 class TopOfAScribbler(WithBots):
     def test_shows_why_a_lane_is_quarantined(self):
-        view = self.wait_until_it_keeps_up()
-        victim = view["segments"][0]
-        lane = victim["lanes"][0]
-        with open(self.stack.telemetry_dir / victim["name"], "r+b") as segment:
-            for line in range(4):  # the bot may publish one or two of them before the sidecar looks
-                segment.seek(HEADER_BYTES + (lane["position"] + line) % victim["lane_lines"] * LINE_BYTES)
+        self.wait_until_it_keeps_up()
+        self.bots.signal_group(signal.SIGSTOP)  # or the bot publishes over it before the sidecar looks
+        try:
+            victim = self.top()["segments"][0]
+            lane = victim["lanes"][0]
+            with open(self.stack.telemetry_dir / victim["name"], "r+b") as segment:
+                segment.seek(HEADER_BYTES + lane["position"] % victim["lane_lines"] * LINE_BYTES)
                 segment.write((0x7777777777).to_bytes(8, "little"))
-        view = self.wait_for(lambda view: view["totals"]["quarantined"] == 1, "a quarantined Lane")
+            view = self.wait_for(lambda view: view["totals"]["quarantined"] == 1, "a quarantined Lane")
+        finally:
+            self.bots.signal_group(signal.SIGCONT)
         reasons = {segment["name"]: segment["lanes"][0]["quarantine_reason"] for segment in view["segments"]}
         self.assertIn("sequence", reasons.pop(victim["name"]))
         self.assertEqual(set(reasons.values()), {None}, "all others go on")
