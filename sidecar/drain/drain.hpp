@@ -36,7 +36,7 @@ struct DrainConfig {
   std::int64_t flush_interval_ns = 10'000'000;  // 10 ms: what a dashboard does not notice
   std::int64_t scan_interval_ns = 200'000'000;  // new Segments and Lanes: first Records wait there
   // Clocks, owners that have ended, files that shrank, what silent Lanes have counted.
-  std::int64_t round_interval_ns = 1'000'000'000;
+  std::int64_t round_interval_ns = 2'000'000'000;
   std::int64_t mysql_silence_max_ns = 2'000'000'000;
   std::size_t block_bytes_max = 1U << 20;  // a Block this large is sent at once
   std::size_t batch_bytes_max = 4U << 20;  // a journal entry stays far below Redis's limit
