@@ -2,7 +2,7 @@
 //
 // The real ddt-sidecar with private stores. Each Segment says one Record, so that it has a Lane, then is silent.
 // Measured once everything is stored and the figures are written: CPU time of the whole process, the median of
-// several turns.
+// windows of 2 s in which the machine was not slow (windows.hpp).
 #include <ddt/telemetry.hpp>
 #include <map>
 #include <memory>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bench/harness/rows.hpp"
+#include "bench/system/probe.hpp"
 #include "bench/system/status.hpp"
 #include "bench/system/stores.hpp"
 #include "bench/system/verdicts.hpp"
@@ -25,8 +26,8 @@ constexpr Gate kGates[] = {{"1,000 idle Segments, sidecar", Gate::at_most, 3, "%
 
 constexpr std::int32_t kSegments = 1'000;
 constexpr std::uint32_t kLaneLines = 256;
-constexpr int kTurns = 7;
-constexpr std::chrono::seconds kTurn{2};
+constexpr WindowCount kWindows{.clean = 15, .at_most = 45};
+constexpr std::chrono::seconds kWindow{2};
 constexpr std::int64_t kRestNs = 4'000'000'000;
 constexpr std::int64_t kPatienceNs = 60'000'000'000;
 
@@ -51,8 +52,25 @@ void wait_until_settled(ddt::redis::Client& redis) {
   }
 }
 
+// % of a core in one window, by thread; kAll of the whole process.
+using Shares = std::map<std::string, double>;
+const std::string kAll;
+
+Shares measure_window(const Process& sidecar) {
+  auto before = sidecar.cpu_s_by_thread();
+  before[kAll] = sidecar.cpu_s();
+  const std::int64_t begin_ns = monotonic_ns();
+  std::this_thread::sleep_for(kWindow);
+  const double wall_s = static_cast<double>(monotonic_ns() - begin_ns) / 1e9;
+  Shares shares = sidecar.cpu_s_by_thread();
+  shares[kAll] = sidecar.cpu_s();
+  for (auto& [name, share] : shares) share = 100 * (share - before[name]) / wall_s;
+  return shares;
+}
+
 void measure(const Options& options, Report& report, Verdicts& verdicts) {
-  report.heading("idle", "1,000 silent Segments, CPU time of the sidecar, median of 7 × 2 s");
+  report.heading("idle",
+                 "1,000 silent Segments, CPU time of the sidecar, median of windows of 2 s");
   const Workplace workplace(options);
   Stores stores(workplace);
   std::vector<std::string> settings = stores.settings();
@@ -72,18 +90,12 @@ void measure(const Options& options, Report& report, Verdicts& verdicts) {
   auto redis = stores.redis_client();
   wait_until_settled(redis);
 
-  std::map<std::string, std::vector<double>> of_thread;  // % of a core in each turn
-  std::vector<double> of_all;
-  for (int turn = 0; turn < kTurns; ++turn) {
-    auto before = sidecar.cpu_s_by_thread();
-    const double before_s = sidecar.cpu_s();
-    const std::int64_t begin_ns = monotonic_ns();
-    std::this_thread::sleep_for(kTurn);
-    const double wall_s = static_cast<double>(monotonic_ns() - begin_ns) / 1e9;
-    of_all.push_back(100 * (sidecar.cpu_s() - before_s) / wall_s);
-    for (const auto& [name, cpu_s] : sidecar.cpu_s_by_thread())
-      of_thread[name].push_back(100 * (cpu_s - before[name]) / wall_s);
+  const auto windows = clean_windows(kWindows, report, [&] { return measure_window(sidecar); });
+  std::map<std::string, std::vector<double>> of_thread;
+  for (const Shares& shares : windows) {
+    for (const auto& [name, share] : shares) of_thread[name].push_back(share);
   }
+  const std::vector<double> of_all = of_thread.extract(kAll).mapped();
   for (const auto& [name, shares] : of_thread)
     report.figure("thread " + name, median(shares), "% of a core");
   if (!sidecar.is_running()) throw std::runtime_error("the sidecar ended: " + sidecar.log_tail());

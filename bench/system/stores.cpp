@@ -32,7 +32,7 @@ std::vector<std::string> redis_command(const std::string& directory) {
           "--save",
           "",
           "--auto-aof-rewrite-min-size",
-          "512mb",
+          "1gb",
           "--hash-max-listpack-entries",
           "64",
           "--maxmemory",

@@ -15,7 +15,7 @@ redis_answers() { [[ $(redis-cli -s "$redis_socket" ping 2>/dev/null) == PONG ]]
 start_redis() {
   mkdir -p "${data:?}/redis"
   start_process redis redis-server --port 0 --dir "$data/redis" --unixsocket redis.sock --unixsocketperm 700 \
-    --appendonly yes --appendfsync everysec --save '' --auto-aof-rewrite-min-size 512mb \
+    --appendonly yes --appendfsync everysec --save '' --auto-aof-rewrite-min-size 1gb \
     --hash-max-listpack-entries 64 --maxmemory 1gb --maxmemory-policy noeviction
   # Loading a large journal takes time: until then it answers LOADING.
   wait_until 120 redis redis_answers || { tail_of_log redis && die "Redis did not start"; }
