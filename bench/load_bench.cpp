@@ -31,7 +31,7 @@ using ddt::monotonic_ns;
 
 constexpr Gate kGates[] = {
     {"100,000 Records/s, sidecar + Redis + MySQL", Gate::at_most, 1, "cores"},
-    {"100,000 Records/s, publish to MySQL", Gate::at_most, 2, "s"},
+    {"100,000 Records/s, publish to MySQL, p99", Gate::at_most, 2, "s"},
     {"100,000 Records/s, dropped", Gate::at_most, 0, "Records"},
     {"100,000 Records/s, pace", Gate::at_least, 99'000, "Records/s"},
     {"ledger, residual at the end", Gate::at_most, 0, "Records"},
@@ -90,8 +90,9 @@ struct Window {
   std::int64_t begin_ns = 0, end_ns = 0;
   CpuUse before = {}, after = {};
   std::uint64_t published = 0;
-  double file_growth = 0;  // bytes a second, of the append-only file
-  double lag_max_s = 0, told_lag_max_s = 0;
+  double file_growth = 0;           // bytes a second, of the append-only file
+  std::vector<double> lags_s = {};  // ten looks a second
+  double told_lag_max_s = 0;
 
   double wall_s() const { return seconds(end_ns - begin_ns); }
   double pace() const { return static_cast<double>(published) / wall_s(); }
@@ -177,13 +178,13 @@ class Load {
     Window window{.begin_ns = monotonic_ns(), .before = CpuUse::now(processes)};
     const std::uint64_t published_before = published();
     const auto bytes_before = static_cast<double>(file().bytes);
-    while (!is_over(monotonic_ns() - window.begin_ns)) {
+    do {
       std::this_thread::sleep_for(std::chrono::nanoseconds(kLookNs));
-      window.lag_max_s = std::max(window.lag_max_s, lag_->look_s(*generator_));
+      window.lags_s.push_back(lag_->look_s(*generator_));
       const auto status = read_status(redis_);
       if (!status) throw std::runtime_error("the sidecar says nothing: " + sidecar_.log_tail());
       window.told_lag_max_s = std::max(window.told_lag_max_s, status->rollup_lag_s);
-    }
+    } while (!is_over(monotonic_ns() - window.begin_ns));
     window.end_ns = monotonic_ns();
     window.published = published() - published_before;
     window.file_growth = (static_cast<double>(file().bytes) - bytes_before) / window.wall_s();
@@ -213,8 +214,20 @@ double say_cores(const std::vector<Window>& windows, const Window& rewrite,
   report.figure("Redis's append-only file grows by", growth / 1e6, "MB/s");
   report.figure("to write it anew takes", rewrite_s, "s of CPU");
   report.figure("to write it anew, every", every_s, "s");
-  report.figure("largest lag meanwhile", rewrite.lag_max_s, "s");
+  report.figure("publish to MySQL meanwhile, at most", std::ranges::max(rewrite.lags_s), "s");
   return cores + rewrite_s / every_s;
+}
+
+// p99 of all looks.
+double say_lag(const std::vector<Window>& windows, Report& report) {
+  std::vector<double> lags_s;
+  for (const Window& window : windows)
+    lags_s.insert(lags_s.end(), window.lags_s.begin(), window.lags_s.end());
+  std::ranges::sort(lags_s);
+  report.figure("publish to MySQL, at most", lags_s.back(), "s");
+  report.figure("largest lag the sidecar told of",
+                std::ranges::max(windows, {}, &Window::told_lag_max_s).told_lag_max_s, "s");
+  return lags_s[lags_s.size() * 99 / 100];
 }
 
 void measure(const Options& options, Report& report, Verdicts& verdicts) {
@@ -227,11 +240,10 @@ void measure(const Options& options, Report& report, Verdicts& verdicts) {
   const SidecarStatus end = load.stop();
 
   const double cores = say_cores(windows, rewrite, file, report);
-  report.figure("largest lag the sidecar told of",
-                std::ranges::max(windows, {}, &Window::told_lag_max_s).told_lag_max_s, "s");
+  const double lag_s = say_lag(windows, report);
   report.figure("published in all", static_cast<double>(load.published()), "Records");
   verdicts.say(kGates[0], cores);
-  verdicts.say(kGates[1], std::ranges::max(windows, {}, &Window::lag_max_s).lag_max_s);
+  verdicts.say(kGates[1], lag_s);
   verdicts.say(kGates[2], static_cast<double>(end.dropped + end.rejected + end.lost));
   verdicts.say(kGates[3], std::ranges::min(windows, {}, &Window::pace).pace());
   verdicts.say(kGates[4],
