@@ -3,9 +3,9 @@
 // random ranges; then the states are taken away and it is asked again.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <map>
-#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,37 +16,28 @@
 #include "sidecar/rollup/write_facts.hpp"
 #include "sidecar/rollup/write_states.hpp"
 #include "sql/migrator.hpp"
+#include "tests/support/dice.hpp"
 #include "tests/support/private_mysql.hpp"
 
 namespace ddt {
 namespace {
 
 using namespace sidecar;
+using test::Dice;
 
 constexpr std::int32_t kProfile = 7;
 const std::int64_t kBegin = *model::parse_time("2026-01-28T13:00:00Z");
 const std::int64_t kEnd = *model::parse_time("2026-04-03T09:30:00Z");
 const std::int64_t kNow = *model::parse_time("2026-04-03T09:31:00Z");
 
-class Dice {
- public:
-  explicit Dice(std::uint32_t seed) : engine_(seed) {}
-  std::int64_t between(std::int64_t least, std::int64_t greatest) {
-    return std::uniform_int_distribution<std::int64_t>(least, greatest)(engine_);
-  }
-  bool once_in(std::int64_t n) { return between(1, n) == 1; }
-  // Mostly in a few busy hours of a day, sometimes on the edge of one.
-  std::int64_t time() {
-    const std::int64_t day = between(kBegin / model::kNsPerDay, kEnd / model::kNsPerDay);
-    std::int64_t time_ns = day * model::kNsPerDay + between(13, 16) * model::kNsPerHour;
-    if (!once_in(10)) time_ns += between(0, model::kNsPerHour / 1'000 - 1) * 1'000;
-    if (once_in(15)) time_ns = day * model::kNsPerDay + between(-1, 1) * 1'000;
-    return std::clamp(time_ns, kBegin, kEnd);
-  }
-
- private:
-  std::mt19937 engine_;
-};
+// Mostly in a few busy hours of a day, sometimes on the edge of one.
+std::int64_t random_time(Dice& dice) {
+  const std::int64_t day = dice.between(kBegin / model::kNsPerDay, kEnd / model::kNsPerDay);
+  std::int64_t time_ns = day * model::kNsPerDay + dice.between(13, 16) * model::kNsPerHour;
+  if (!dice.once_in(10)) time_ns += dice.between(0, model::kNsPerHour / 1'000 - 1) * 1'000;
+  if (dice.once_in(15)) time_ns = day * model::kNsPerDay + dice.between(-1, 1) * 1'000;
+  return std::clamp(time_ns, kBegin, kEnd);
+}
 
 std::int64_t e8(std::int64_t whole) { return whole * kE8; }
 
@@ -90,7 +81,7 @@ struct RangeStates : testing::Test {
 
   model::Event random_trade() {
     model::TradeEvent trade;
-    const std::int64_t exit_ns = dice.time();
+    const std::int64_t exit_ns = random_time(dice);
     trade.origin = origin(exit_ns, "profile_listener");
     trade.symbol = dice.once_in(3) ? "SPY241218C00604000" : "SPY";
     trade.trade_type = dice.once_in(3) ? "manual" : "breakout";
@@ -111,7 +102,8 @@ struct RangeStates : testing::Test {
 
   model::Event random_signal() {
     model::SignalEvent signal;
-    signal.origin = origin(dice.time(), dice.once_in(2) ? "breakout_detector" : "profile_listener");
+    signal.origin =
+        origin(random_time(dice), dice.once_in(2) ? "breakout_detector" : "profile_listener");
     if (!dice.once_in(6)) signal.signal_id = "s" + std::to_string(dice.between(1, 400));
     signal.symbol = "SPY";
     signal.fate = dice.once_in(2) ? "detected" : "suppressed";
@@ -144,7 +136,7 @@ struct RangeStates : testing::Test {
 
   void add_equity(model::Block& block) {
     static std::int64_t equity_e8 = e8(1'000);
-    const std::int64_t time_ns = dice.time();
+    const std::int64_t time_ns = random_time(dice);
     model::EquityReading reading{.time_ns = time_ns, .metadata = {}};
     if (dice.once_in(60)) {
       reading.cash_flow_e8 = e8(dice.between(-100, 200));
@@ -164,7 +156,7 @@ struct RangeStates : testing::Test {
   }
 
   void add_system(model::Block& block) {
-    const std::int64_t time_ns = dice.time();
+    const std::int64_t time_ns = random_time(dice);
     model::LatencyMinute minute;
     minute.profile_id = kProfile;
     minute.minute = model::unix_minute(time_ns);
@@ -173,13 +165,13 @@ struct RangeStates : testing::Test {
     minute.summary.add(dice.between(1, 900'000) * 1'000, dice.once_in(20) ? 429 : 200);
     block.latency_minutes.push_back(minute);
     model::HealthEvent health;
-    health.origin = origin(dice.time(), "order_monitor");
+    health.origin = origin(random_time(dice), "order_monitor");
     health.status = dice.once_in(3) ? "degraded" : "ok";
     health.error_count = dice.between(0, 9);
     if (dice.once_in(2)) health.cpu_usage_pct_e8 = e8(dice.between(0, 100));
     block.hour_states.push_back(health);
     model::RateLimitEvent limit;
-    limit.origin = origin(dice.time(), "order_monitor");
+    limit.origin = origin(random_time(dice), "order_monitor");
     limit.remaining = dice.between(0, 200);
     block.hour_states.push_back(limit);
   }
@@ -228,7 +220,7 @@ struct RangeStates : testing::Test {
         "", "", "", "&window=hour", "&window=day", "&window=week", "&window=month"};
     std::vector<std::string> questions;
     for (int i = 0; i < count; ++i) {
-      std::int64_t from_ns = dice.time(), to_ns = dice.time();
+      std::int64_t from_ns = random_time(dice), to_ns = random_time(dice);
       if (from_ns > to_ns) std::swap(from_ns, to_ns);
       std::string more = kMore[dice.between(0, 6)];
       if (more == "&window=hour") to_ns = std::min(to_ns, from_ns + 5 * model::kNsPerDay);

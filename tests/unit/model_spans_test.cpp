@@ -1,7 +1,6 @@
 // Spans that were put together say what the fold over their parts says: random histories, cut anywhere.
 #include <gtest/gtest.h>
 
-#include <random>
 #include <vector>
 
 #include "sidecar/model/equity_span.hpp"
@@ -9,21 +8,12 @@
 #include "sidecar/model/time.hpp"
 #include "sidecar/model/trade_span.hpp"
 #include "sidecar/model/window_cover.hpp"
+#include "tests/support/dice.hpp"
 
 namespace ddt::model {
 namespace {
 
-class Dice {
- public:
-  explicit Dice(std::uint32_t seed) : engine_(seed) {}
-  std::int64_t between(std::int64_t least, std::int64_t greatest) {
-    return std::uniform_int_distribution<std::int64_t>(least, greatest)(engine_);
-  }
-  bool once_in(std::int64_t n) { return between(1, n) == 1; }
-
- private:
-  std::mt19937 engine_;
-};
+using test::Dice;
 
 constexpr std::int64_t kMinuteNs = 60'000'000'000;
 
