@@ -34,6 +34,7 @@ SIDECAR_ID = "test"
 READY_TIMEOUT_S = float(os.environ.get("DDT_E2E_READY_TIMEOUT_S", "60"))
 STORED_TIMEOUT_S = float(os.environ.get("DDT_E2E_STORED_TIMEOUT_S", "120"))
 STOP_TIMEOUT_S = 30
+MADE_DAYS = 5  # as many as there are of a symbol in the shared data: the limits above are for that much
 POLL_S = 0.02
 PR_SET_PDEATHSIG = 1
 
@@ -319,8 +320,7 @@ class Stack:
     def start_replay(self, bars=(), profiles=2, speed="max", extra=()):
         command = [BIN_DIR / "ddt-replay", "--profiles", profiles, "--speed", speed, "--dir", self.telemetry_dir,
                    "--once", "--oracle", self.oracle, *extra]
-        if bars:
-            command += ["--bars", *bars]
+        command += ["--bars", *bars] if bars else ["--days", MADE_DAYS]
         return self._start("replay", command, {"DDT_DIR": str(self.telemetry_dir)})
 
     # ── at rest ──────────────────────────────────────────────────────────────────────────────────
@@ -409,7 +409,7 @@ class Stack:
 
 
 def bars(*patterns):
-    """Bar files of the shared data where it is there; () lets the bots make their own days."""
+    """Bar files of the shared data where it is there; () lets the bots make MADE_DAYS."""
     directory = SOURCE_DIR.parent / "shared" / "data" / "bars"
     return [path for pattern in patterns for path in sorted(directory.glob(pattern))]
 
